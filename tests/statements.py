@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 import theodora
 from theodora.storage.engine.migrate import apply_missing
 from theodora.storage.engine.postgresql.cursor import PostgresqlCursor
-from theodora.storage.engine.postgresql.loop_reader import LoopReader
+from theodora.storage.engine.postgresql.database import PostgresqlDatabase
 from theodora.storage.engine.sqlite.connection import _SqliteCursor, connect_memory
 from theodora.storage.engine.sqlite.schema import SqliteSchema
 
@@ -317,7 +317,8 @@ MAY_NAME_NONE: Mapping[str, str] = {
     "organisations.py:_all": _UPKEEP,
     "organisations.py:_get": _BY_NAME,
     "retention.py:_limits": _UPKEEP,
-    "search/planner.py:Search._reach": _GREATEST,
+    "event_store.py:Events._found_soon": _GREATEST,
+    "search/planner.py:_taken": _GREATEST,
 }
 """Folders, files and functions below `storage` whose statements are about all organisations."""
 
@@ -340,7 +341,7 @@ class StatementWatch:
         _SqliteCursor.__init__ = make_watched
         for name in ("execute", "executemany"):
             setattr(PostgresqlCursor, name, self._watched_method(getattr(PostgresqlCursor, name)))
-        LoopReader.ask = self._watched_method(LoopReader.ask)
+        PostgresqlDatabase.ask_soon = self._watched_method(PostgresqlDatabase.ask_soon)
 
     def check(self) -> None:
         """Fails with what has been sent since the last time."""

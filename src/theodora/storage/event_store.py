@@ -1,7 +1,7 @@
 """The reads that deployments and failures share in the store."""
 
 import time
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Any, Generic
@@ -9,9 +9,11 @@ from typing import Any, Generic
 from msgspec.structs import replace
 
 from theodora.errors import NotFound
+from theodora.query.production import names_production
 from theodora.storage.engine.actor import Actor
+from theodora.storage.engine.condition import Condition
 from theodora.storage.engine.cursor import Cursor, Row
-from theodora.storage.engine.database import Database
+from theodora.storage.engine.database import Database, TakesLong
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.outbox import queue_again
 from theodora.storage.events.rows import Rows, Stored
@@ -20,6 +22,7 @@ from theodora.storage.events.usage import Quotas
 from theodora.storage.facts.settings import ProductionTrees
 from theodora.storage.search.planner import (
     DocumentPage,
+    Search,
     Selection,
     document_page,
     document_search,
@@ -29,6 +32,9 @@ from theodora.storage.search.recent_choices import RecentChoices
 
 _BRIEF_SECONDS = 0.05
 """A list that takes longer is not worth to be found in the same way on an event loop."""
+
+
+_SLOW_SECONDS = 2.0
 
 
 class Events(Generic[E]):
@@ -46,6 +52,8 @@ class Events(Generic[E]):
         self._table = table
         self._rows = Rows(table, quotas)
         self._choices = RecentChoices()
+        self._slow_until_sec: dict[int, float] = {}
+        """Until when lists of an organisation, by its key, are read on threads alone."""
 
     def get(self, org: Organisation, id_: str) -> E:
         """Raises `NotFound` where there is no such event."""
@@ -85,14 +93,50 @@ class Events(Generic[E]):
     def documents_soon(
         self, org: Organisation, selection: Selection
     ) -> "Awaitable[DocumentPage] | None":
-        """The same for an event loop, of a list asked for again: see `Database.ask_soon`."""
-        choice = self._choices.recall(org, selection)
-        if choice is None:
+        """The same for an event loop; see `Database.ask_soon`. None if that takes more than that.
+
+        Each statement has a snapshot of its own: those before the last only decide how to search.
+        """
+        if not self._database.can_ask_soon or names_production(selection.query):
             return None
         search = document_search(self._table, org, selection, self._database.dialect)
-        sql, values = search.only_statement(choice)
-        asked = self._database.ask_soon(sql, values)
-        return None if asked is None else _page_of(selection, asked)
+        if not search.looks_nothing_up or search.is_empty:
+            return None
+        if self._slow_until_sec.get(org.key, 0) > time.monotonic():
+            return None
+        return self._found_soon(org, selection, self._finding(org, selection, search))
+
+    def _finding(
+        self, org: Organisation, selection: Selection, search: Search
+    ) -> Generator[Condition, list[Row], DocumentPage]:
+        """The statements that find a page; each is sent its rows."""
+        choice = self._choices.recall(org, selection)
+        if choice is None:
+            choice = yield from search.choosing()
+            if not search.is_one_statement(choice):
+                raise TakesLong
+            self._choices.note(org, selection, search, choice)
+        return document_page(selection, (yield search.only_statement(choice)))
+
+    async def _found_soon(
+        self,
+        org: Organisation,
+        selection: Selection,
+        steps: Generator[Condition, list[Row], DocumentPage],
+    ) -> DocumentPage:
+        try:
+            step = next(steps)
+            while True:
+                asked = self._database.ask_soon(*step)
+                if asked is None:
+                    raise TakesLong
+                step = steps.send(await asked)
+        except StopIteration as end:
+            return end.value
+        except TakesLong:
+            # Others shall not wait for more of them.
+            self._slow_until_sec[org.key] = time.monotonic() + _SLOW_SECONDS
+            raise
 
     def _planned_page(self, org: Organisation, asked: Selection, cursor: Cursor) -> DocumentPage:
         selection = self._resolved(cursor, org, asked)
@@ -159,7 +203,3 @@ class Events(Generic[E]):
         if stored is None:
             raise NotFound(f"{self._table.kind.value} does not exist")
         return stored
-
-
-async def _page_of(selection: Selection, asked: Awaitable[list[Row]]) -> DocumentPage:
-    return document_page(selection, await asked)

@@ -113,13 +113,18 @@ class Database(Protocol):
     @property
     def dialect(self) -> Dialect: ...
 
+    @property
+    def can_ask_soon(self) -> bool:
+        """Whether this is the thread of an event loop that `ask_soon` is for."""
+        ...
+
     def ask_soon(
         self, statement: LiteralString, values: Sequence[Any] = ()
     ) -> Awaitable[list[Row]] | None:
         """The rows of one statement, for an event loop that goes on meanwhile.
 
-        None where there is no such way, or on another thread than the one that answers briefly.
-        Awaiting it may raise `TakesLong`; then the same has to be read on another thread.
+        None where no connection is free. Awaiting it may raise `TakesLong`; then the same has to be
+        read on another thread.
         """
         ...
 

@@ -5,11 +5,11 @@ that hold many: walk their postings in order of time and stop at the limit. Else
 that has the order asked for. Whatever is found is checked against the complete query.
 """
 
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Generator, Iterable, Sequence
+from functools import lru_cache, partial
 from itertools import chain
 from operator import itemgetter
-from typing import Any, LiteralString, NamedTuple, TypeAlias
+from typing import Any, LiteralString, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
@@ -102,6 +102,12 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
             else:
                 low = max(low, self.after.value)
         return low, high
+
+
+T = TypeVar("T")
+
+_Step: TypeAlias = Condition | Callable[[Cursor], Any]
+"""A statement, or a look-up of several; is sent its rows, or its result."""
 
 
 class Thresholds(NamedTuple):
@@ -274,11 +280,26 @@ class Search:
     def choose(self, cursor: Cursor) -> Choice:
         """The first union that finds few events, or else the rarest that comes in order."""
         with costing(self._costly):
-            few, merge, tailed = self._chosen(cursor)
+            few, merge, tailed = _taken(self._chosen(), cursor)
         if tailed is None:
             is_asked = merge is None or self._dialect.merges_lazily
             tailed = is_asked and has_unindexed(cursor, self._table, self._org)
         return Choice(few, merge, tailed)
+
+    def choosing(self) -> Generator[Condition, list[Row], Choice]:
+        """The statements of choosing, of a search that looks nothing up; each is sent its rows.
+
+        They need not see one snapshot: what comes in between is found all the same.
+        """
+        steps = self._chosen()
+        try:
+            step = next(steps)
+            while True:
+                assert isinstance(step, Condition), "a search that looks something up"
+                step = steps.send((yield step))
+        except StopIteration as end:
+            few, merge, _ = end.value
+        return Choice(few, merge, tailed=True)
 
     def _in_time(self, cursor: Cursor, choice: Choice) -> list[Row] | None:
         """The rows of a merge, read in order of time alone; None if that would not do.
@@ -340,14 +361,16 @@ class Search:
             return [self._merged_keys(merge)]
         return self._walked(tailed=tailed)
 
-    def _chosen(self, cursor: Cursor) -> tuple[Union | None, Merge | None, bool | None]:
+    def _chosen(self) -> "Generator[_Step, Any, tuple[Union | None, Merge | None, bool | None]]":
         """The parts of a choice; the last is None if nothing had to be asked to choose."""
         choices, ready = _choices(self._selection.query, self._table)
         rarest: Merge | None = None
         longest_ns = -1
         tailed: bool | None = None
         for number, choice in enumerate(choices):
-            union = choice if number < ready else self._looked_up(cursor, choice)
+            union = choice
+            if number >= ready:
+                union = yield partial(self._looked_up, union=choice)
             if union is None:
                 continue
             merge = self._mergeable(union, choices)
@@ -358,7 +381,9 @@ class Search:
             unmeasured = [probe for probe in union if not isinstance(probe, KeyProbe)]
             if not unmeasured:
                 return union, None, tailed
-            reach = self._reach(cursor, unmeasured, in_order=merge is not None)
+            in_order = merge is not None
+            [(count, first_ns, last_ns, above)] = yield self._measuring(unmeasured, in_order)
+            reach = _Reach(count < int(self._few(in_order)), last_ns - first_ns, above > 0)
             tailed = reach.tailed
             # The first that finds few is good enough: measuring the others would cost more than it
             # saves.
@@ -416,10 +441,10 @@ class Search:
         alone = (choice[0] for choice in choices if len(choice) == 1 and choice != union)
         return Merge(walked, [probe for probe in alone if isinstance(probe, TermProbe)])
 
-    def _reach(self, cursor: Cursor, union: Sequence[Probe], *, in_order: bool) -> _Reach:
+    def _measuring(self, union: Sequence[Probe], in_order: bool) -> Condition:
         """Looks up what the union finds, no further than until there are no longer few."""
         arms = [self._candidates.found_by(probe) for probe in union]
-        few = self._thresholds.few_in_order if in_order else self._thresholds.few
+        few = self._few(in_order)
         order: LiteralString = f" ORDER BY at {self._direction}" if in_order else ""
         # PostgreSQL would read and sort every arm completely before it applies the limit.
         if order and not self._dialect.merges_lazily:
@@ -429,12 +454,14 @@ class Search:
             ]
         found = _together(" UNION ALL ", arms)
         tail = unindexed_reach(self._table, self._org)
-        count, first_ns, last_ns, above = cursor.execute(
+        return Condition(
             f"SELECT count(*), coalesce(min(at), 0), coalesce(max(at), 0), ({tail.sql}) "
             f"FROM (SELECT at FROM ({found.sql}) arms{order} LIMIT {few}) few",
             (*tail.values, *found.values),
-        ).fetchall()[0]
-        return _Reach(count < int(few), last_ns - first_ns, tailed=above > 0)
+        )
+
+    def _few(self, in_order: bool) -> LiteralString:
+        return self._thresholds.few_in_order if in_order else self._thresholds.few
 
     def _sorted(self, union: Union, *, tailed: bool) -> Condition:
         """Reads all that the probes find, and sorts it."""
@@ -626,6 +653,20 @@ class Search:
             f"e.finished_at_ns BETWEEN ? AND ({latest})",
             (low, high, self._org.key, *rest.values),
         )
+
+
+def _taken(steps: Generator[_Step, Any, T], cursor: Cursor) -> T:
+    """The result of steps that are taken at once."""
+    found = None
+    while True:
+        try:
+            step = steps.send(found)
+        except StopIteration as end:
+            return end.value
+        if isinstance(step, Condition):
+            found = cursor.execute(step.sql, step.values).fetchall()
+        else:
+            found = step(cursor)
 
 
 @lru_cache(maxsize=512)

@@ -15,9 +15,11 @@ from databases import Databases
 from theodora.events import Deployment
 from theodora.query import Kind, parse, sort_key
 from theodora.storage import Selection, Store
+from theodora.storage.engine.condition import Condition
 from theodora.storage.engine.database import TakesLong
 from theodora.storage.engine.postgresql import loop_reader
 from theodora.storage.engine.postgresql.loop_reader import LoopReader
+from theodora.storage.search.planner import Search
 
 _ENDED = (
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
@@ -60,7 +62,11 @@ async def rows(reader: LoopReader, statement: Any, *values: Any) -> list[Any]:
     return await asked
 
 
-def test_statements_are_answered_in_order_however_many_are_on_their_way(url: str):
+def test_statements_are_answered_in_order_however_many_are_on_their_way(
+    url: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(loop_reader, "_LONG_SECONDS", 20)
+
     async def work(reader: LoopReader) -> None:
         texts = ["", "ö", "x" * 100_000]
         asked = [
@@ -71,6 +77,7 @@ def test_statements_are_answered_in_order_however_many_are_on_their_way(url: str
         found = await asyncio.gather(*asked)
         assert found == [[(number, text, False)] for number in range(10) for text in texts]
         assert await rows(reader, "SELECT 1 WHERE FALSE") == []
+        assert await rows(reader, "SELECT CAST(? AS TEXT)", "\0") == [("\1",)], "as by a cursor"
 
     run(url, work)
 
@@ -109,7 +116,7 @@ def test_what_the_server_or_the_driver_refuses_is_left_to_a_thread(url: str):
             await rows(reader, "SELECT 1 / ?", 0)
         with pytest.raises(TakesLong):
             await rows(reader, "CREATE TABLE written (key BIGINT)")
-        assert reader.ask("SELECT ?", ("\0",)) is None
+        assert reader.ask("SELECT ?", (object(),)) is None
 
     run(url, work)
 
@@ -118,6 +125,7 @@ def test_no_more_statements_stay_prepared_than_are_asked_for_often(
     url: str, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(loop_reader, "LINES", 1)
+    monkeypatch.setattr(loop_reader, "_LONG_SECONDS", 20)
     monkeypatch.setattr(loop_reader, "_MOST_PREPARED", 2)
     prepared = "SELECT count(*) FROM pg_prepared_statements"
 
@@ -130,11 +138,12 @@ def test_no_more_statements_stay_prepared_than_are_asked_for_often(
     run(url, work)
 
 
-def test_a_list_and_its_keys_are_read_without_a_thread_as_they_are_by_now(url: str):
+def test_a_list_and_its_keys_are_read_without_a_thread_as_they_are_by_now(
+    url: str, monkeypatch: pytest.MonkeyPatch
+):
     """What another process has written since then counts."""
-    sort = sort_key("started_at", Kind.DEPLOYMENT)
-    assert sort
-    asked = Selection(query=parse("service:web"), sort=sort, limit=10)
+    monkeypatch.setattr(loop_reader, "_LONG_SECONDS", 20)
+    queries = ("", "service:web", "service:(web OR api) NOT env:*", "duration:[0 TO 2]", "web")
 
     async def work(here: Store, there: Store) -> None:
         here.answer_briefly()
@@ -143,13 +152,15 @@ def test_a_list_and_its_keys_are_read_without_a_thread_as_they_are_by_now(url: s
             *("default", "api", "s"), name="", permissions=frozenset(), now_ns=1, actor=TESTER
         ).result()
         org = key.organisation
-        assert here.deployments.documents_soon(org, asked) is None, "it has to be planned"
-        await asyncio.to_thread(here.deployments.documents, org, asked)
+        other = there.keys.ensure_organisation("other", 1, actor=TESTER).result()
         for number in range(3):
             event = Deployment(id=f"{number}", service="web", started_at_ns=1, finished_at_ns=2)
             there.deployments.add(org, event, 1, actor=TESTER).result()
-            page = await soon(here.deployments.documents_soon(org, asked))
-            assert [id_ for id_, *_ in page.documents] == [str(each) for each in range(number + 1)]
+            for query in queries:
+                page = await soon(here.deployments.documents_soon(org, listing(query)))
+                ids = [id_ for id_, *_ in page.documents]
+                assert ids == [str(each) for each in range(number + 1)], query
+                assert (await soon(here.deployments.documents_soon(other, listing(query))))[0] == []
         keys = await soon(here.keys.now_soon())
         with pytest.raises(TakesLong):
             keys.find("api", "s")
@@ -169,3 +180,38 @@ def test_a_list_and_its_keys_are_read_without_a_thread_as_they_are_by_now(url: s
 async def soon(asked: Awaitable[Any] | None) -> Any:
     assert asked is not None
     return await asked
+
+
+def listing(query: str) -> Selection:
+    sort = sort_key("started_at", Kind.DEPLOYMENT)
+    assert sort
+    return Selection(query=parse(query), sort=sort, limit=10)
+
+
+def test_lists_that_take_long_or_look_something_up_are_left_to_a_thread(
+    url: str, monkeypatch: pytest.MonkeyPatch
+):
+    async def work(store: Store) -> None:
+        one, other = (
+            store.keys.ensure_organisation(name, 1, actor=TESTER).result()
+            for name in ("one", "other")
+        )
+        find = store.deployments.documents_soon
+        assert find(one, listing("")) is None, "only the thread of the event loop has no other way"
+        store.answer_briefly()
+        await connected(store._database._loop_reader)  # type: ignore[attr-defined]
+        for query in ("*web*", "service:*eb", "is:production"):
+            assert find(one, listing(query)) is None
+        with monkeypatch.context() as slow:
+            slow.setattr(Search, "only_statement", lambda *_: Condition("SELECT pg_sleep(20)"))
+            with pytest.raises(TakesLong):
+                await soon(find(one, listing("")))
+        assert find(one, listing("service:web")) is None, "the next ones are likely to take long"
+        monkeypatch.setattr(loop_reader, "_LONG_SECONDS", 20)
+        assert (await soon(find(other, listing("")))).documents == []
+
+    async def main() -> None:
+        with Store(url) as store:
+            await work(store)
+
+    asyncio.run(main())

@@ -103,15 +103,17 @@ class PostgresqlDatabase:
     def dialect(self) -> Dialect:
         return POSTGRESQL
 
+    @property
+    def can_ask_soon(self) -> bool:
+        return self._loop_reader is not None and getattr(self._brief, "is_asked_for", False)
+
     def ask_soon(
         self, statement: LiteralString, values: Sequence[Any] = ()
     ) -> Awaitable[list[Row]] | None:
-        if self._loop_reader is None or not getattr(self._brief, "is_asked_for", False):
-            return None
-        return self._loop_reader.ask(statement, values)
+        return self._loop_reader.ask(statement, values) if self._loop_reader else None
 
     def state_soon(self) -> Awaitable[int] | None:
-        asked = self.ask_soon(_COUNT_COMMITS)
+        asked = self.ask_soon(_COUNT_COMMITS) if self.can_ask_soon else None
         return None if asked is None else _first_value(asked)
 
     def position(self) -> int:

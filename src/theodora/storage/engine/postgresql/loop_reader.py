@@ -22,6 +22,7 @@ from theodora.errors import TheodoraError
 from theodora.storage.engine.cursor import Row
 from theodora.storage.engine.database import TakesLong
 from theodora.storage.engine.postgresql.connection import connect
+from theodora.storage.engine.postgresql.cursor import without_null
 from theodora.storage.engine.postgresql.translation import translated
 
 LINES = 4
@@ -29,6 +30,8 @@ LINES = 4
 _MOST_WAITING = 16
 """Statements on the way in one connection; further ones are read on threads."""
 _LONG_SECONDS = 0.1
+_SESSION = {"default_transaction_read_only": "on", "statement_timeout": "1s"}
+"""The server ends what nobody waits for any more."""
 _RECONNECT_SECONDS = 1.0
 _MOST_PREPARED = 200
 
@@ -69,7 +72,7 @@ class LoopReader:
 
     def _connected(self) -> "psycopg.Connection[Row] | None":
         with suppress(TheodoraError):
-            connection = connect(self._url, default_transaction_read_only="on")
+            connection = connect(self._url, **_SESSION)
             if not self._is_closed:
                 return connection
             connection.close()
@@ -137,7 +140,8 @@ class _PipelinedConnection:
     def ask(self, statement: str, values: Sequence[Any]) -> "asyncio.Future[list[Row]] | None":
         transformer: Transformer = PsycopgTransformer(self._connection)
         try:
-            bound = transformer.dump_sequence(values, [PyFormat.AUTO] * len(values))
+            sent = [without_null(value) for value in values]
+            bound = transformer.dump_sequence(sent, [PyFormat.AUTO] * len(sent))
         except psycopg.Error:
             return None
         future: asyncio.Future[list[Row]] = self._loop.create_future()

@@ -116,8 +116,13 @@ class ReplicatedDatabase:
     def dialect(self) -> Dialect:
         return self._primary.dialect
 
+    @property
+    def can_ask_soon(self) -> bool:
+        """False: which server answers depends on the answers of both."""
+        return False
+
     def ask_soon(self, statement: LiteralString, values: Sequence[Any] = ()) -> None:
-        """None: which server answers depends on the answers of both."""
+        """None, for the same reason."""
 
     def state_soon(self) -> None:
         """None, likewise."""

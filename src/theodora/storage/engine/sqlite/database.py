@@ -121,8 +121,13 @@ class SqliteDatabase:
     def dialect(self) -> Dialect:
         return SQLITE
 
+    @property
+    def can_ask_soon(self) -> bool:
+        """False: to read here takes less than to go on meanwhile."""
+        return False
+
     def ask_soon(self, statement: LiteralString, values: Sequence[Any] = ()) -> None:
-        """None: to read here takes less than to go on meanwhile."""
+        """None, for the same reason."""
 
     def state_soon(self) -> None:
         """None, likewise."""
