@@ -3,6 +3,7 @@
 import csv
 import io
 import time
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -12,6 +13,7 @@ from actors import TESTER
 from asking import FAILURE, SHOPIST, Tenant
 from databases import ON_EACH, ON_SQLITE
 from theodora.events import Deployment
+from theodora.web.pages.overview import FIRST_ROWS, PAGE_ROWS
 from visiting import Element, sign_in
 
 pytestmark = ON_SQLITE
@@ -385,3 +387,52 @@ def test_silent_sources_and_what_is_not_derived_are_on_top(tenant: Tenant) -> No
     (sentence,) = insights(browser.page("/"))["What needs you"]
     assert sentence.text == "Source git: no deployment for 16 d, usually one every 1 d"
     assert "git" in browser.page(sentence.one("a")["href"]).one("main").text
+
+
+def deploy_each(tenant: Tenant, names: Iterable[str]) -> None:
+    store, at = tenant.built.store, time.time_ns() - HOUR * 10**9
+    org = store.keys.organisation(tenant.organisation)
+    added = [
+        store.deployments.add(
+            org,
+            Deployment(service=name, env="production", started_at_ns=at, finished_at_ns=at),
+            at,
+            actor=TESTER,
+        )
+        for name in names
+    ]
+    for each in added:
+        each.result()
+    store.derivations.derive_all_queued(actor=TESTER)
+
+
+def test_a_table_of_many_services_is_paged_and_has_each_once(tenant: Tenant) -> None:
+    names = [f"service-{number:02d}" for number in range(PAGE_ROWS + FIRST_ROWS)]
+    deploy_each(tenant, names)
+    browser = sign_in(tenant)
+    page = browser.page("/?sort=name")
+    assert list(rows(page)) == names[:FIRST_ROWS]
+    assert page.all("figure")
+    first = browser.page(page.one("p", class_="more").one("a")["href"])
+    assert list(rows(first)) == names[:PAGE_ROWS]
+    assert not first.all("figure")
+    pager = first.one("nav", aria_label="Pages")
+    assert f"1 to {PAGE_ROWS} of {len(names)}" in pager.text
+    second = browser.page(pager.one("a", rel="next")["href"])
+    assert list(rows(second)) == names[PAGE_ROWS:]
+    pages = second.one("nav", aria_label="Pages")
+    assert not pages.all("a", rel="next")
+    assert list(rows(browser.page(pages.one("a", rel="prev")["href"]))) == names[:PAGE_ROWS]
+
+
+def test_a_service_is_found_by_a_part_of_its_name(tenant: Tenant) -> None:
+    deploy_each(tenant, ["checkout-api", "Checkout-web", "search"])
+    browser = sign_in(tenant)
+    assert not browser.page("/").all("input", id="named"), "all are shown"
+    found = browser.page("/?named=checkOUT&sort=name")
+    assert list(rows(found)) == ["checkout-api", "Checkout-web"]
+    assert found.one("input", id="named")["value"] == "checkOUT"
+    assert "2 of 3 services" in found.one("main").text
+    nothing = browser.page("/?named=<b>")
+    assert "no service of this period has “<b>” in its name" in nothing.one("table").text
+    assert len(rows(browser.page(nothing.one("td", class_="none").one("a")["href"]))) == 3

@@ -124,6 +124,7 @@ def paths(browser: Browser) -> Iterator[str]:
             yield page.path
             if page.path == "/":
                 yield "/?compare=service"
+                yield "/?show=all"
             if page.path == "/pull-requests":
                 yield f"{page.path}?group_by=interval&interval=day"
         elif place == "/help/api/":
@@ -148,7 +149,7 @@ def test_a_page_is_at_most_60_kb(browser: Browser) -> None:
     }
     too_long = [f"{path} {name}: {size}" for (path, name), size in found.items()]
     assert [each for each in too_long if int(each.split()[-1]) > MOST_PAGE_BYTES] == []
-    assert len(found) == (len(SHOWN) + 2) * len(RANGES)
+    assert len(found) == (len(SHOWN) + 3) * len(RANGES)
 
 
 def test_the_stylesheet_is_at_most_30_kb() -> None:

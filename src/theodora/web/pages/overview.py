@@ -1,7 +1,9 @@
 """The overview: the five metrics, in total, by service and by interval."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
@@ -33,6 +35,7 @@ from theodora.report.insights import insights_of
 from theodora.report.intervals import interval_values
 from theodora.report.metric_words import CLAUSES, Described
 from theodora.report.scope import Scope, service_path
+from theodora.storage.facts.settings import MAX_SERVICES
 from theodora.storage.metrics.columns import GROUPED
 from theodora.storage.metrics.counts import PeriodCounts
 from theodora.web.pages.first_run import has_no_event, show_first_run
@@ -44,10 +47,13 @@ from theodora.web.pages.parts.sortable_table import SortableColumn, columns, sor
 from theodora.web.pages.shell.page import Answer, View, Visit
 
 GROUPS = ("service", "team")
-FIRST_ROWS = 12
+FIRST_ROWS = 10
 MOST_SILENT = 12
+PAGE_ROWS = 30
+"""Rows of a page of the complete table, which has no charts beside it."""
 _ORDER = "-deployments"
 _MOST_KEY_CHARACTERS = 200
+_ROW_NUMBER = re.compile(r"[0-9]{1,6}")
 
 
 class GroupRow(NamedTuple):
@@ -68,6 +74,25 @@ class Silent(NamedTuple):
     name: str
     link: str
     last: Last
+
+
+class _TablePart(NamedTuple):
+    """The part of the table of groups that is asked for."""
+
+    shows_all: bool
+    """Whether the complete table is shown, a page at a time, and no charts."""
+    named: str
+    """What the names contain; empty for every name."""
+    start: int
+    """How many rows are on the pages before."""
+
+    @property
+    def parameters(self) -> Mapping[str, str | None]:
+        """All but the page."""
+        return {"show": "all" if self.shows_all else None, "named": self.named or None}
+
+    def has(self, name: str) -> bool:
+        return self.named.casefold() in name.casefold()
 
 
 class _Looked(NamedTuple):
@@ -97,7 +122,9 @@ def show_overview(visit: Visit) -> Answer:
     looked = _look(visit, key)
     annotations = annotations_of(visit.store, visit.organisation, scope)
     goals = goals_for(visit.store.goals.all_of(visit.organisation), *subject_of(scope.tree))
-    charts = () if compare else figures_of(overall, scope, looked.failed, annotations.flags, goals)
+    part = _part(visit)
+    has_charts = not (compare or part.shows_all)
+    charts = figures_of(overall, scope, looked.failed, annotations.flags, goals)
     return View(
         {
             "title": _title(visit),
@@ -109,13 +136,13 @@ def show_overview(visit: Visit) -> Answer:
             "compared_days": report.previous_period.days(),
             "group_by": key,
             "own": own,
-            **_table(visit, report, looked),
+            **_table(visit, report, looked, part),
             **interval_values(overall.series, scope),
             "compared": _compared(visit, report),
             "compare": compare,
             "switches": tuple(_switches(visit, own, compare)),
             "annotations": annotations,
-            "figures": tuple(charts),
+            "figures": tuple(charts) if has_charts else (),
         }
     )
 
@@ -139,13 +166,22 @@ def _insight_facts(visit: Visit, failed: Sequence[Deployment]) -> InsightFacts:
     )
 
 
-def _table(visit: Visit, report: Report, looked: _Looked) -> Mapping[str, Any]:
-    """The first groups in the order asked for, or all of them, and the silent services."""
+def _part(visit: Visit) -> _TablePart:
+    named = visit.query_parameters.get("named", "").strip()
+    start = visit.query_parameters.get("start", "")
+    shows_all = bool(named) or visit.query_parameters.get("show") == "all"
+    return _TablePart(shows_all, named, int(start) if _ROW_NUMBER.fullmatch(start) else 0)
+
+
+def _table(visit: Visit, report: Report, looked: _Looked, part: _TablePart) -> Mapping[str, Any]:
+    """The first groups in the order asked for, or a page of them, and the silent services."""
     key, order = _group_by(visit), _order(visit)
     groups = sorted_rows(report.groups, SORTS, order)
-    shows_all = visit.query_parameters.get("show") == "all"
-    shown = groups if shows_all else groups[:FIRST_ROWS]
-    silent = _silent(visit, report) if key == "service" else ()
+    found = [each for each in groups if part.has(each.group[0])]
+    size = PAGE_ROWS if part.shows_all else FIRST_ROWS
+    shown = found[part.start : part.start + size]
+    is_last = part.start + size >= len(found)
+    silent = _silent(visit, report, part) if key == "service" and is_last else ()
     values = {*(value_named(each.group[0]) for each in shown), *silent}
     last = last_deployments(visit, visit.scope.tree, known_field(key), values)
     return {
@@ -153,14 +189,36 @@ def _table(visit: Visit, report: Report, looked: _Looked) -> Mapping[str, Any]:
         "rows": tuple(_rows(visit, shown, looked, last)),
         "silent": tuple(_with_last(visit, silent, last)),
         "count": len(groups),
+        "found": len(found),
+        "part": part,
+        "pages": tuple(_pages(visit, part, len(found))) if part.shows_all else (),
     }
 
 
-def _silent(visit: Visit, report: Report) -> list[str]:
+class TablePage(NamedTuple):
+    """A link to the rows before or after those shown."""
+
+    rel: str
+    words: str
+    link: str
+
+
+def _pages(visit: Visit, part: _TablePart, found: int) -> Iterator[TablePage]:
+    for rel, start in (("prev", part.start - PAGE_ROWS), ("next", part.start + PAGE_ROWS)):
+        begin = max(start, 0)
+        if begin != part.start and begin < found:
+            own = {**_own(visit), **part.parameters, "start": str(begin) if begin else None}
+            words = f"{begin + 1} to {min(begin + PAGE_ROWS, found)}"
+            yield TablePage(rel, words, f"{visit.scope.link('/', **own)}#services")
+
+
+def _silent(visit: Visit, report: Report, part: _TablePart) -> list[str]:
     """Services that are known, but were deployed in neither period; a bounded few."""
     active = {value_named(group.group[0]) for group in report.groups}
-    known = visit.store.settings.services(visit.organisation, limit=len(active) + MOST_SILENT)
-    return [service.name for service in known if service.name not in active][:MOST_SILENT]
+    limit = MAX_SERVICES if part.named else len(active) + MOST_SILENT
+    known = visit.store.settings.services(visit.organisation, limit=limit)
+    silent = (each.name for each in known if each.name not in active and part.has(each.name))
+    return list(islice(silent, MOST_SILENT))
 
 
 def _with_last(
