@@ -55,6 +55,11 @@ class CaptionedChart(NamedTuple):
     legend: tuple[tuple[str, str], ...]
     """The class of a mark, and its word."""
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether there is anything to draw, not just a sentence."""
+        return self.chart.startswith("<svg")
+
 
 _COUNTS = (("b-ok", "not failed"), ("b-fail", "failed"), ("b-pend", "pending"), ("part", "partial"))
 _INTERVAL = (("iv", "95 % interval"), ("avg", "period"))

@@ -185,7 +185,7 @@ def test_a_line_breaks_where_an_interval_has_no_value() -> None:
 
 
 def test_a_chart_without_anything_says_so() -> None:
-    """The frame with a sentence, not a blank."""
+    """A sentence, which takes less room than an empty frame."""
     nothing = series(metrics(0))
     none = Rate(None, None, None, 0, 0)
     for drawn, words in (
@@ -194,11 +194,12 @@ def test_a_chart_without_anything_says_so() -> None:
             "no lead times in this period",
         ),
         (charts.rate_chart([course(none)], [slot()]), "none evaluated in this period"),
-        (charts.deployments_chart([], []), "no intervals in this period"),
+        (charts.deployments_chart([], []), "no deployments in this period"),
+        (charts.deployments_chart(nothing, [slot()]), "no deployments in this period"),
         (charts.recovery_chart([], [], None, []), "no failures"),
         (charts.lead_time_histogram([0] * 16, []), "no lead times in this period"),
     ):
-        assert texts(read(drawn)) == [words]
+        assert (read(drawn).tag, read(drawn).text) == ("p", words)
 
 
 def rate(hits: int, n: int) -> Rate:

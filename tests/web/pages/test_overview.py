@@ -436,3 +436,23 @@ def test_a_service_is_found_by_a_part_of_its_name(tenant: Tenant) -> None:
     nothing = browser.page("/?named=<b>")
     assert "no service of this period has “<b>” in its name" in nothing.one("table").text
     assert len(rows(browser.page(nothing.one("td", class_="none").one("a")["href"]))) == 3
+
+
+def test_metrics_without_values_take_no_room_for_a_chart(tenant: Tenant) -> None:
+    """Beside those that have some, and where none has any."""
+    deployed(tenant, 24 * 20, service="web")
+    tenant.built.store.derivations.derive_all_queued(actor=TESTER)
+    browser = sign_in(tenant)
+    page = browser.page("/?range=4w")
+    assert [each.one("h3").text for each in page.all("figure")] == [
+        "Deployments",
+        "Failures and rework",
+    ]
+    undrawn = page.one("dl", class_="undrawn").all("div")
+    assert [each.text for each in undrawn] == [
+        "Change lead timeno lead times in this period",
+        "Failed deployment recoveryno failures",
+    ]
+    quiet = browser.page("/?range=7d")
+    assert not quiet.all("figure")
+    assert len(quiet.one("dl", class_="undrawn").all("div")) == 4
