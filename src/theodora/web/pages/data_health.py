@@ -261,10 +261,7 @@ NO_REPOSITORY = "no commits of its repository are known"
 UNKNOWN_COMMIT = "its commit is not among those of its repository"
 SHALLOW = "a shallow clone cut its history off"
 NOTHING_BEFORE = "there is no deployment before it to compare with"
-AFTER_PAUSE = (
-    "the deployment before it is older than lead_time_gap_days, so that lead times would measure "
-    "the pause"
-)
+AFTER_PAUSE = "it came after a pause, which lead times would measure"
 
 
 def _why_without_lead_times(seen: Seen) -> str | None:
