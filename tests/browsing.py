@@ -47,6 +47,14 @@ _FLAGS = (
 )
 _LOAD_FAILED = "Failed to load resource"
 _TIMEOUT_MS = 20_000
+_CUT_TABLES = """() => {
+  const folded = [...document.querySelectorAll("main details:not([open])")];
+  for (const each of folded) each.open = true;
+  const cut = [...document.querySelectorAll("main table")].filter(
+    (each) => !each.closest(".scroll") && each.scrollWidth > each.parentElement.clientWidth);
+  for (const each of folded) each.open = false;
+  return cut.map((each) => each.textContent.trim().slice(0, 80));
+}"""
 
 
 @contextmanager
@@ -103,6 +111,14 @@ class Window:
         return self.page.evaluate(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
+
+    @property
+    def cut_tables(self) -> list[str]:
+        """The tables, folded ones too, that have no room for their columns and do not scroll.
+
+        What reaches out of `main` is cut, so that no page can be scrolled sideways because of it.
+        """
+        return self.page.evaluate(_CUT_TABLES)
 
     def watch(self) -> None:
         self.page.on("console", self._hear)

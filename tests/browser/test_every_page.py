@@ -35,6 +35,7 @@ def test_pages_hold_together_without_script(signed_in: Any, company: World) -> N
             window.page.emulate_media(color_scheme=scheme)
             window.page.set_viewport_size({"width": width, "height": 900})
             assert window.overflow_px == 0, path
+            assert window.cut_tables == [], path
 
 
 def assert_whole(window: Any, path: str) -> None:

@@ -27,6 +27,7 @@ def test_every_page_shows_them_as_text(signed_in: Any, traps: World, width: int)
             assert page.title() != "run", path
             assert page.locator("img, main script").count() == 0, path
             assert window.overflow_px == 0, path
+            assert window.cut_tables == [], path
             if path in services:
                 headings.add(page.locator("h1").inner_text())
         assert len(headings) == len(TRAPS)
