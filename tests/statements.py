@@ -302,6 +302,7 @@ MAY_NAME_NONE: Mapping[str, str] = {
     "derivation/parked.py:": _UPKEEP,
     "events/default_team.py:orgs_with_stale_teams": _UPKEEP,
     "events/index.py:orgs_to_index": _UPKEEP,
+    "facts/own_bots.py:orgs_with_stale_bots": _UPKEEP,
     "facts/pull_request_rows.py:_organisations_with_old": _UPKEEP,
     "events/lookup.py:has_unindexed": _GREATEST,
     "events/rows.py:Rows.count": _TOTALS,

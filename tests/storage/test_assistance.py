@@ -1,6 +1,6 @@
 """AI impact of a store: what it reads of deployments, commits and the days of users."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pytest
 
@@ -9,6 +9,7 @@ from settling import in_every_state
 from theodora.dora import Commit, Period, PullRequest
 from theodora.dora.assistance.comparison import ComparedSides
 from theodora.dora.assistance.report import ImpactQuery
+from theodora.dora.derivation.authorship import Authorship
 from theodora.events import Deployment, Git
 from theodora.events.activity import UserActivity
 from theodora.query import parse
@@ -174,3 +175,23 @@ def test_the_clock_of_an_author_is_stored(store: Store, org: Organisation, offse
     # A source that does not give it takes nothing away.
     store.commits.add_commits(org, REPOSITORY, [commit(1, "ada")], actor=TESTER).result()
     assert store.commits.repository(org, REPOSITORY).commits[sha(1)] == stored
+
+
+def test_bots_of_the_organisation_are_on_no_side_from_the_next_derivation_on(
+    store: Store, org: Organisation
+):
+    fill(store, org)
+    store.settings.put(org, {"bots": [f"{PEOPLE[0]}@*"]}, actor=TESTER).result()
+    store.derivations.derive_all_queued(actor=TESTER)
+    report = store.assistance.report(org, QUERY)
+    assert report.total.bot_commits == 3
+    assert [commit.is_bot for commit in explained(store, org)] == [True] + [False] * 5
+    store.settings.put(org, {}, actor=TESTER).result()
+    store.derivations.derive_all_queued(actor=TESTER)
+    assert store.assistance.report(org, QUERY).total.bot_commits == 1
+
+
+def explained(store: Store, org: Organisation) -> Sequence[Authorship]:
+    derived = store.derivations.explain(org, "d6").derived
+    by_author = sorted(derived.changes.commits, key=lambda each: each.time_ns or 0)
+    return [each.authorship for each in by_author]

@@ -86,6 +86,7 @@ def of_organisation(store: Store, databases: Databases, it: Member) -> Iterator[
 
 RARE = (
     "INSERT INTO stale_teams (org, service, up_to) VALUES (?, 'shop', -1)",
+    "INSERT INTO stale_bots (org, repository, number) VALUES (?, -1, -1)",
     "INSERT INTO retention_plans (org, days, begins_at_ns, confirmed) VALUES (?, 9, 1, 0)",
     "INSERT INTO retention_refusals (org, at_ns, reason) VALUES (?, 1, 'x')",
     "INSERT INTO marks (org, kind) VALUES (?, 'organisation')",
@@ -133,7 +134,7 @@ def test_nothing_is_left_of_a_deleted_organisation_and_nothing_of_others_is_touc
     before, answers_before = held(), answers(ours)
     theirs = make_with_every_table(store, "pear")
     empty = {name for name, count in of_organisation(store, databases, theirs) if not count}
-    worked_off = {"organisation_deletions", "organisations_to_index", "stale_teams"}
+    worked_off = {"organisation_deletions", "organisations_to_index", "stale_bots", "stale_teams"}
     assert empty <= worked_off, "by upkeep"
     delete(theirs)
     after = held()

@@ -2,6 +2,7 @@
 
 import os
 import random
+import time
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -22,6 +23,7 @@ from theodora.query.pull_request_fields import (
     sort_field,
 )
 from theodora.storage import Organisation, Selection, Store
+from theodora.storage.facts import pull_request_rows
 from theodora.storage.open import open_copy
 
 HOUR_NS = 3_600 * 10**9
@@ -166,6 +168,41 @@ def test_late_commits_fill_in_what_a_webhook_does_not_say(store: Store, org: Org
     assert found(store, org, "cycle_time:*") == []
     tell(store, org, commit(2, 1, 1))
     assert found(store, org, f"cycle_time:4h commit_sha:{sha(2)} commits:2") == [1]
+
+
+def name_bots(store: Store, org: Organisation, *bots: str) -> None:
+    """Sets an organisation's own list; upkeep comes between writes."""
+    store.settings.put(org, {"bots": list(bots)} if bots else {}, actor=TESTER).result()
+    while store._database.read(
+        lambda cursor: cursor.execute("SELECT 1 FROM stale_bots").fetchone()
+    ):
+        time.sleep(0.005)
+
+
+def test_the_list_of_an_organisation_applies_to_what_is_stored_and_to_what_comes(
+    store: Store, org: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pull_request_rows, "_ROWS_AT_ONCE", 2)
+    other = store.keys.ensure_organisation("other", 1, actor=TESTER).result()
+    by_robot = {"author_name": "Release Robot", "author_email": "x@ci.example"}
+    requests = [
+        request(1, author="Robot-7"),
+        request(2, author="ada", commits=(commit(2, 1, **by_robot),)),
+        request(3, author="robot-7", commits=(commit(3, 1, **by_robot), commit(4, 1))),
+        request(4, author="renovate[bot]"),
+        request(5, author="ada"),
+    ]
+    for each in (org, other):
+        add(store, each, *requests)
+    name_bots(store, org, "robot-?", "*@CI.example")
+    assert found(store, org, "bot:true") == [1, 2, 4]
+    assert found(store, other, "bot:true") == [4]
+    add(store, org, request(6, author="robot-8"))
+    assert found(store, org, "bot:true") == [1, 2, 4, 6]
+    states = store.pull_requests.count_states(org, parse("", Kind.PULL_REQUEST), 0, at(99))
+    assert sum(each.of_bots for each in states) == 4
+    name_bots(store, org)
+    assert found(store, org, "bot:true") == [4]
 
 
 def test_bots_are_told_by_all_commits_else_by_the_author(store: Store, org: Organisation) -> None:

@@ -73,7 +73,7 @@ def set_(file: IO[bytes], service: str, replace: bool, org: str, **flags: str | 
      "incident_marks_failure": false,
      "production_envs": ["production", "prod", "prd", "live"],
      "team": "storefront", "languages": ["python"], "tags": ["tier:1"],
-     "service_files": true,
+     "service_files": true, "bots": ["release-robot", "*@ci.example.org"],
      "repository_aliases": {"git.example.com/old/app": "github.com/acme/app"}}
 
     A member that is left out stays as it was set. One that is null is cleared: the organisation's

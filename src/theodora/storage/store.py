@@ -36,7 +36,8 @@ from theodora.storage.events.usage import UNLIMITED, Quotas
 from theodora.storage.facts.commits import Commits
 from theodora.storage.facts.mirrors import Mirrors
 from theodora.storage.facts.overrides import Overrides
-from theodora.storage.facts.pull_request_rows import fill_in_old
+from theodora.storage.facts.own_bots import orgs_with_stale_bots
+from theodora.storage.facts.pull_request_rows import fill_in_old, find_bots
 from theodora.storage.facts.repository_upgrade import apply_repository_rules
 from theodora.storage.facts.settings import ProductionTrees, Settings
 from theodora.storage.failures import Failures
@@ -170,7 +171,7 @@ class Store:
 
 def orgs_to_upkeep(cursor: Cursor) -> set[int]:
     """The organisations for which there is upkeep."""
-    return orgs_to_index(cursor) | orgs_with_stale_teams(cursor)
+    return orgs_to_index(cursor) | orgs_with_stale_teams(cursor) | orgs_with_stale_bots(cursor)
 
 
 def _keep_up(
@@ -197,4 +198,5 @@ def _keep_up_one(failures: Rows[Failure], cursor: Cursor, key: int) -> bool:
         return True
     more = [index_some(cursor, table, key) for table in (DEPLOYMENTS, FAILURES)]
     prune_changes(cursor, org)
-    return give_teams(cursor, failures, org) or any(more)
+    more += [give_teams(cursor, failures, org), find_bots(cursor, org)]
+    return any(more)

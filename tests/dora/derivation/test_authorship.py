@@ -3,7 +3,13 @@
 import pytest
 
 from theodora.dora import Commit
-from theodora.dora.derivation.authorship import ASSISTANTS, Authorship, authorship_of, evidence_of
+from theodora.dora.derivation.authorship import (
+    ASSISTANTS,
+    Authorship,
+    authorship_of,
+    bots_named,
+    evidence_of,
+)
 from theodora.events.values import DAY_NS
 
 NOON_NS = DAY_NS // 2
@@ -73,6 +79,28 @@ def test_trailers_name_assistants_of_the_table(line: str, tools: tuple[str, ...]
 def test_authors_are_people_assistants_or_bots(name: str, email: str, expected: Authorship):
     """An assistant is nobody who could be counted among people."""
     assert authorship_of(commit(name=name, email=email)) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "email", "is_bot"),
+    [
+        (" Release Robot ", "x@example.org", True),
+        ("Ann", "DEPLOY@ci.example.org", True),
+        ("Ann", "ann@example.org", False),
+        ("Release Robot 2", "", False),
+        ("", "", False),
+        ("dependabot[bot]", "", True),
+        ("Codex", "noreply@example.org", False),
+    ],
+)
+def test_an_organisation_names_bots_of_its_own(name: str, email: str, is_bot: bool):
+    """By complete names and addresses; an assistant stays one."""
+    bots = bots_named(("release robot", "*@ci.example.org", "codex"))
+    assert authorship_of(commit(name=name, email=email), bots).is_bot is is_bot
+
+
+def test_a_list_that_cannot_be_used_names_no_bots():
+    assert bots_named(()) is bots_named(tuple(f"{n}" + "?x" * 90 for n in range(200))) is None
 
 
 @pytest.mark.parametrize(("minutes", "day"), [(None, 0), (719, 0), (720, 1), (-720, 0), (-721, -1)])

@@ -32,6 +32,7 @@ def test_what_is_right_is_taken_as_it_is():
         "incident_marks_failure": True,
         "production_envs": ["blue", "green"],
         "team": "storefront",
+        "bots": ["release-robot"],
         "service_files": True,
         "repository_aliases": {"git.example.com/old/app": "github.com/acme/app"},
     }
@@ -140,7 +141,12 @@ def test_aliases_that_lead_nowhere_or_back_are_refused_with_their_places(
 
 
 @pytest.mark.parametrize(
-    "given", [{"repository_aliases": {"a.example/a": "b.example/b"}}, {"service_files": True}]
+    "given",
+    [
+        {"repository_aliases": {"a.example/a": "b.example/b"}},
+        {"service_files": True},
+        {"bots": ["release-robot"]},
+    ],
 )
 def test_a_service_cannot_set_what_is_of_the_organisation(given: Any):
     with pytest.raises(Invalid, match="for the organisation"):

@@ -102,6 +102,7 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
     "stale_teams": (
         "INSERT INTO stale_teams (org, service, up_to) VALUES (1, 'x', 2000000000000)",
     ),
+    "stale_bots": ("INSERT INTO stale_bots (org, repository, number) VALUES (1, -2, -1)",),
     "repositories": (
         "UPDATE repositories SET match_key = 'x'",
         "UPDATE repositories SET generation = -1",

@@ -154,6 +154,7 @@ def fill(url: str) -> None:
             "finished_at_ns) VALUES (9, 'x', 1, 2, 3)"
         )
         raw.cursor.execute("INSERT INTO stale_teams (org, service, up_to) VALUES (1, 'cart', -1)")
+        raw.cursor.execute("INSERT INTO stale_bots (org, repository, number) VALUES (1, -1, -1)")
         raw.cursor.execute(
             "INSERT INTO organisations_to_index (org) VALUES (1) ON CONFLICT DO NOTHING"
         )

@@ -75,6 +75,17 @@ def test_a_service_is_edited(tenant: Tenant) -> None:
     assert "lead time excludes *[bot], ci@example.org, dependencies" in main
 
 
+def test_bots_are_set_for_the_organisation_alone(tenant: Tenant) -> None:
+    deploy(tenant, "web")
+    browser = sign_in(tenant)
+    save(browser, service="", bots="release-robot\r\n*@ci.example")
+    assert given(tenant, "") == {"bots": ["release-robot", "*@ci.example"]}
+    form = browser.page(f"{PATH}?edit=")
+    assert form.one("textarea", id="bots").text == "release-robot *@ci.example"
+    assert not browser.page(f"{PATH}?edit=web").all("textarea", id="bots")
+    save(browser, 400, service="web", bots="release-robot")
+
+
 def test_a_field_left_empty_is_as_for_every_service(tenant: Tenant) -> None:
     deploy(tenant, "web")
     browser = sign_in(tenant)

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import msgspec
 
 from theodora.dora.derivation.commits import Commit
+from theodora.dora.derivation.name_globs import NameFilter
+from theodora.errors import Invalid
 from theodora.events.activity import tool_name
 from theodora.events.values import DAY_NS, SECOND_NS
 
@@ -95,9 +97,19 @@ class Evidence(NamedTuple):
     """The name of the trailer as written, or `author`."""
 
 
-def authorship_of(commit: Commit) -> Authorship:
-    """Who wrote a commit, by what the commit itself says."""
+@lru_cache(maxsize=256)
+def bots_named(globs: tuple[str, ...]) -> NameFilter | None:
+    """An organisation's own list of bots; None for none, or for what this version cannot use."""
+    try:
+        return NameFilter(globs, "bots") if globs else None
+    except Invalid:
+        return None
+
+
+def authorship_of(commit: Commit, bots: NameFilter | None = None) -> Authorship:
+    """Who wrote a commit, by what the commit itself says and an organisation's list of bots."""
     author, is_assistant, is_bot = _author(commit.author_name, commit.author_email)
+    is_bot = is_bot or (not is_assistant and _is_listed(bots, commit.author_name, author))
     tools: tuple[str, ...] = ()
     if is_assistant or _may_have_trailers(commit.message):
         tools = tuple(sorted({each.assistant.tool for each in evidence_of(commit)}))
@@ -108,15 +120,19 @@ def authorship_of(commit: Commit) -> Authorship:
     return Authorship(author, day, tools, is_bot)
 
 
-def are_of_bots(commits: Iterable[Commit], author: str) -> bool:
+def are_of_bots(commits: Iterable[Commit], author: str, bots: NameFilter | None = None) -> bool:
     """Whether a bot made all commits of a pull request; if none is known, its author decides.
 
     `author` is the name by which a host knows who opened it.
     """
     known = [each for each in commits if each.author_name or each.author_email]
     if not known:
-        return _author(author, "")[2]
-    return all(_author(each.author_name, each.author_email)[2] for each in known)
+        return _author(author, "")[2] or _is_listed(bots, author, "")
+    return all(authorship_of(each, bots).is_bot for each in known)
+
+
+def _is_listed(bots: NameFilter | None, name: str, address: str) -> bool:
+    return bots is not None and bots.matches((name.strip(), address))
 
 
 def evidence_of(commit: Commit) -> Iterator[Evidence]:

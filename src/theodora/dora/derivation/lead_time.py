@@ -5,7 +5,7 @@ from operator import attrgetter
 
 import msgspec
 
-from theodora.dora.derivation.authorship import authorship_of
+from theodora.dora.derivation.authorship import authorship_of, bots_named
 from theodora.dora.derivation.cache import Brought, DerivationCache, Pace
 from theodora.dora.derivation.commits import Commit, PullRequest, Repository, Shipped, Taken
 from theodora.dora.derivation.derived import (
@@ -83,6 +83,7 @@ class LeadTimes:
         self._paths = PathFilter(settings.path_globs) if settings.path_globs else None
         has_exclusions = settings.exclude_authors or settings.exclude_labels
         self._exclusions = Exclusions(settings) if has_exclusions else None
+        self._bots = bots_named(settings.bots)
         self._repositories = repositories
         self._progress: dict[str, _RepositoryState] = {}
 
@@ -260,7 +261,7 @@ class LeadTimes:
             pull_request=pull_request.number if pull_request else None,
             squashed_into=candidate.squashed_into,
             flags=_commit_flags(candidate, is_negative=is_negative, is_unreadable=time_ns is None),
-            authorship=authorship_of(commit),
+            authorship=authorship_of(commit, self._bots),
             until_merge_ns=_until_merge_ns(candidate, pull_request),
         )
 

@@ -20,7 +20,7 @@ from theodora.events.production import PRODUCTION_ENVS
 
 LeadTimeClock = Literal["author_time", "commit_time"]
 
-NAME_GLOBS = ("exclude_authors", "exclude_labels")
+NAME_GLOBS = ("exclude_authors", "exclude_labels", "bots")
 """The members of settings that are globs over names."""
 
 
@@ -58,6 +58,9 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The programming languages of the service."""
     tags: tuple[str, ...] = ()
     """Tags that describe the service, such as `tier:1`."""
+    bots: tuple[str, ...] = ()
+    """Globs over names and e-mail addresses of authors that are bots, beside those that are known;
+    only for the organisation."""
     service_files: bool = False
     """Whether mirrored repositories describe their services; only for the organisation."""
     repository_aliases: Mapping[str, str] = {}

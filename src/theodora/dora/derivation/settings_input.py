@@ -293,9 +293,19 @@ def _items(value: JsonValue, limit: int) -> list[Any]:
     return value
 
 
+_GLOB_TYPES = {
+    "bots": Annotated[
+        _Globs,
+        Meta(
+            description="Names and e-mail addresses of authors that are bots, `*` for any "
+            "characters, beside those that are known; of the organisation alone."
+        ),
+    ]
+}
+
 MEMBERS: Mapping[str, Member] = {
     "path_globs": Member(_globs, _Globs),
-    **{name: Member(_name_globs(name), _Globs) for name in NAME_GLOBS},
+    **{name: Member(_name_globs(name), _GLOB_TYPES.get(name, _Globs)) for name in NAME_GLOBS},
     "lead_time_clock": Member(_clock, LeadTimeClock),
     "lead_time_gap_days": Member(_gap_days, Annotated[int, Meta(ge=0, le=MAX_GAP_DAYS)]),
     "sequence_tag": Member(_tag_key, _Text | None),
@@ -340,5 +350,5 @@ SettingsInput = defstruct(
     namespace={"__doc__": "Settings of a service or of the organisation."},
 )
 
-ORGANISATION_MEMBERS = frozenset(("service_files", "repository_aliases"))
+ORGANISATION_MEMBERS = frozenset(("bots", "service_files", "repository_aliases"))
 """Members that only the organisation can set."""

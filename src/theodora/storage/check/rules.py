@@ -41,6 +41,7 @@ _OF_ORGANISATIONS: tuple[tuple[LiteralString, LiteralString], ...] = (
     ("retention_plans", "t.org"),
     ("retention_refusals", "t.org"),
     ("stale_teams", "t.org, t.service"),
+    ("stale_bots", "t.org"),
     ("organisations_to_index", "t.org"),
     ("repositories", "t.org, t.key"),
     ("mirrors", "t.repository_id"),
@@ -263,6 +264,9 @@ RULES: tuple[RowRule, ...] = (
         "OR (t.finished_at_ns IS NOT NULL AND t.begun_at_ns IS NULL)",
     ),
     RowRule("stale_teams", "t.org, t.service", "the key was never given", f"t.up_to > {_RECEIPT}"),
+    RowRule(
+        "stale_bots", "t.org", "the place was never given", "t.repository < -1 OR t.number < -1"
+    ),
     RowRule(
         "forwarding",
         "t.org",

@@ -11,8 +11,9 @@ from typing import NamedTuple
 import msgspec
 
 from theodora.dora import Derived, Repository, ServiceSettings
-from theodora.dora.derivation.authorship import authorship_of
+from theodora.dora.derivation.authorship import authorship_of, bots_named
 from theodora.dora.derivation.explanation import NamedCommits
+from theodora.dora.derivation.name_globs import NameFilter
 from theodora.dora.derivation.sequence import DeploymentSequence
 from theodora.dora.derivation.settings import usable
 from theodora.errors import NotFound
@@ -105,14 +106,14 @@ def _read_explained(
     derived = derived_of(record, bytes(row[1]), stored.event, place.position, settings)
     repository = _repository_of(cursor, key.org, derived)
     if repository is not None:
-        derived = _with_authorship(derived, repository)
+        derived = _with_authorship(derived, repository, bots_named(settings.bots))
     return Explained(derived, place.preceding, place.following, repository, settings)
 
 
-def _with_authorship(derived: Derived, repository: Repository) -> Derived:
+def _with_authorship(derived: Derived, repository: Repository, bots: NameFilter | None) -> Derived:
     known = NamedCommits(repository)
     commits = tuple(
-        msgspec.structs.replace(each, authorship=authorship_of(commit)) if commit else each
+        msgspec.structs.replace(each, authorship=authorship_of(commit, bots)) if commit else each
         for each in derived.changes.commits
         for commit in (known.of(each.sha, each.pull_request),)
     )

@@ -11,6 +11,7 @@ import msgspec
 
 from theodora.dora import Commit, PullRequest
 from theodora.dora.derivation.authorship import are_of_bots
+from theodora.dora.derivation.name_globs import NameFilter
 from theodora.events.pull_requests import PullRequestEvent, in_seconds, pull_request_id
 from theodora.query.words import words
 from theodora.storage.engine.actor import UPKEEP
@@ -18,6 +19,7 @@ from theodora.storage.engine.cursor import Cursor, in_equal_parts, placeholders
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.facts.derivation_queue import queue_repository
+from theodora.storage.facts.own_bots import own_bots
 
 _MOST_COMMITS = 1_000
 """Of a longer branch the first commit is not looked for."""
@@ -108,7 +110,7 @@ def fill_in(cursor: Cursor, org: Organisation, repository: int, pull_request: Pu
         "SELECT repository_id FROM repositories WHERE org = ? AND key = ?", (org.key, repository)
     ).fetchall()[0]
     branch = _branch(cursor, org, repository, pull_request)
-    event = listed(repository_id, pull_request, branch.commits)
+    event = listed(repository_id, pull_request, branch.commits, own_bots(cursor, org))
     key = (org.key, repository, pull_request.number)
     values = [read(event) for _, read in COLUMNS]
     cursor.execute(_SET, (*values, branch.awaited_sha, *key))
@@ -136,6 +138,30 @@ def fill_in_awaiting(
             fill_in(cursor, org, repository, _decode(document))
 
 
+def find_bots(cursor: Cursor, org: Organisation) -> bool:
+    """Evaluates some pull requests by the list of bots as it is now; whether more may be stale."""
+    stale = cursor.execute(
+        "SELECT repository, number FROM stale_bots WHERE org = ?", (org.key,)
+    ).fetchone()
+    if stale is None:
+        return False
+    rows = cursor.execute(
+        "SELECT repository, number, document FROM pull_requests "
+        "WHERE org = ? AND (repository, number) > (?, ?) ORDER BY repository, number LIMIT ?",
+        (org.key, *stale, _ROWS_AT_ONCE),
+    ).fetchall()
+    for repository, _, document in rows:
+        fill_in(cursor, org, repository, _decode(document))
+    if len(rows) < _ROWS_AT_ONCE:
+        cursor.execute("DELETE FROM stale_bots WHERE org = ?", (org.key,))
+    else:
+        cursor.execute(
+            "UPDATE stale_bots SET repository = ?, number = ? WHERE org = ?",
+            (*rows[-1][:2], org.key),
+        )
+    return True
+
+
 def fill_in_old(database: Database) -> None:
     """Fills in the rows of versions that did not list pull requests. May be interrupted."""
     for org in database.primary.read(_organisations_with_old):
@@ -160,7 +186,10 @@ def move_rows(cursor: Cursor, org: int, key: int, target: int) -> None:
 
 
 def listed(
-    repository_id: str, pull_request: PullRequest, commits: Sequence[Commit]
+    repository_id: str,
+    pull_request: PullRequest,
+    commits: Sequence[Commit],
+    bots: NameFilter | None = None,
 ) -> PullRequestEvent:
     """A pull request as it is listed, without the deployments that shipped it."""
     p = pull_request
@@ -186,7 +215,7 @@ def listed(
         additions=p.additions,
         deletions=p.deletions,
         is_draft=p.is_draft,
-        is_bot=are_of_bots(own, p.author),
+        is_bot=are_of_bots(own, p.author, bots),
         first_commit_at_ns=min(times, default=None) if len(times) == len(own) else None,
         opened_at_ns=p.created_at_ns,
         ready_at_ns=p.created_at_ns if p.ready_at_ns is None else p.ready_at_ns,

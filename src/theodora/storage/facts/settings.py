@@ -23,6 +23,7 @@ from theodora.storage.events.field_values import MAX_VALUES, posted_values
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES
 from theodora.storage.facts.derivation_queue import queue_organisation, queue_service
 from theodora.storage.facts.match_keys import match_keys
+from theodora.storage.facts.own_bots import bots_have_changed
 
 MAX_SERVICES = 1_000
 """Most services listed at once."""
@@ -162,6 +163,8 @@ class Settings:
                 recorder.record(org, "settings.changed", service, before=before, after=after)
             if given.get("team") != now.get("team"):
                 team_has_changed(cursor, org, service)
+            if given.get("bots") != now.get("bots"):
+                bots_have_changed(cursor, org)
             _write_settings(cursor, org, service, given)
             if service == WHOLE_ORGANISATION:
                 queue_organisation(cursor, org)
