@@ -21,7 +21,7 @@ from psycopg.pq.abc import PGresult
 from theodora.errors import TheodoraError
 from theodora.storage.engine.cursor import Row
 from theodora.storage.engine.database import TakesLong
-from theodora.storage.engine.postgresql.connection import connect
+from theodora.storage.engine.postgresql.connection import connect, driver_errors
 from theodora.storage.engine.postgresql.cursor import without_null
 from theodora.storage.engine.postgresql.translation import translated
 
@@ -30,8 +30,11 @@ LINES = 4
 _MOST_WAITING = 16
 """Statements on the way in one connection; further ones are read on threads."""
 _LONG_SECONDS = 0.1
-_SESSION = {"default_transaction_read_only": "on", "statement_timeout": "1s"}
-"""The server ends what nobody waits for any more."""
+_CONFIGURE = (
+    "SELECT set_config('default_transaction_read_only', 'on', false), "
+    # The server ends what nobody waits for any more.
+    "set_config('statement_timeout', '1s', false)"
+)
 _RECONNECT_SECONDS = 1.0
 _MOST_PREPARED = 200
 
@@ -72,7 +75,9 @@ class LoopReader:
 
     def _connected(self) -> "psycopg.Connection[Row] | None":
         with suppress(TheodoraError):
-            connection = connect(self._url, **_SESSION)
+            connection = connect(self._url)
+            with driver_errors():
+                connection.execute(_CONFIGURE)
             if not self._is_closed:
                 return connection
             connection.close()
