@@ -4,38 +4,33 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from markupsafe import Markup
-
-from theodora.dora.derivation.derived import Flag
 from theodora.dora.derivation.explanation import (
-    CommitExplained,
     Explanation,
     LeadTimeExplained,
     explain,
 )
-from theodora.dora.derivation.stages import STAGES
 from theodora.errors import NotFound
 from theodora.events import Deployment, Failure
-from theodora.events.timestamps import nanoseconds_from_rfc3339
 from theodora.events.values import DEPLOYMENT_TEXTS, SECOND_NS
 from theodora.query import Tag, to_text
 from theodora.query.operands import equals
 from theodora.report import wording
-from theodora.report.charts import STAGE_NAMES, spans_of, stage_bar, stages_words
+from theodora.report.charts import STAGE_NAMES
 from theodora.report.deployment_markdown import DeploymentContext, deployment_markdown
 from theodora.report.links import (
     UNMEASURED,
     VERDICTS,
     deployment_path,
-    failure_path,
     path_of,
     pull_request_path,
 )
-from theodora.report.reasons import Piece, Reasons, cause_pieces, rule_name
+from theodora.report.reasons import Reasons, cause_pieces, rule_name
 from theodora.report.scope import Scope, service_path
-from theodora.storage import OverrideHistory, OverrideRecord, OverrideValues
+from theodora.storage import OverrideHistory, OverrideValues
 from theodora.storage.access.permissions import WRITE
 from theodora.web.pages.parts.clauses import known_field
+from theodora.web.pages.parts.commit_rows import commit_row, compare_link
+from theodora.web.pages.parts.deployment_history import history_of
 from theodora.web.pages.parts.event_json import event_json
 from theodora.web.pages.parts.verdict_form import (
     VerdictForm,
@@ -51,29 +46,6 @@ MOST_COMMITS = 60
 MOST_LEFT_OUT = 40
 MOST_REQUESTS = 40
 
-_COMMIT_NOTES: Mapping[Flag, str] = {
-    "squash_unresolved": "measured from the squash commit",
-    "negative_span": "written after the deployment",
-    "unreadable_time": "its date cannot be read",
-}
-
-
-class ForgePaths(NamedTuple):
-    """The paths of pages at a host, below that of the repository."""
-
-    commit: str
-    pull_request: str
-    compare: str
-    """With `{old}` and `{new}`."""
-
-
-_FORGES: Mapping[str, ForgePaths] = {
-    "github.com": ForgePaths("/commit/", "/pull/", "/compare/{old}...{new}"),
-    "gitlab.com": ForgePaths("/-/commit/", "/-/merge_requests/", "/-/compare/{old}...{new}"),
-    "bitbucket.org": ForgePaths("/commits/", "/pull-requests/", "/branches/compare/{new}..{old}"),
-}
-"""By host."""
-
 
 class Step(NamedTuple):
     """A deployment in order of time, or the gap between two."""
@@ -84,32 +56,6 @@ class Step(NamedTuple):
     deployment: Deployment | None
     path: str
     is_this: bool = False
-
-
-class CommitRow(NamedTuple):
-    """A commit that the deployment brought."""
-
-    subject: str
-    sha: str
-    link: str
-    pull_request: int | None
-    pull_request_link: str
-    written_at_ns: int | None
-    bar: Markup
-    stages: str
-    lead_time: str
-    note: str
-    author: str
-    author_email: str
-    assisted: str
-    """Which assistants the commit names, and where; empty for none."""
-
-
-class Past(NamedTuple):
-    """One thing that happened to the deployment."""
-
-    at_ns: int
-    pieces: tuple[Piece, ...]
 
 
 class Fact(NamedTuple):
@@ -201,9 +147,9 @@ def _page(
             "rule_name": rule_name,
             **_commit_values(event, explanation.lead_time),
             **_request_values(visit, event),
-            "compare_link": _compare_link(event, found.preceding),
+            "compare_link": compare_link(event, found.preceding),
             "markdown": _markdown(visit, event, found.preceding, explanation, known),
-            "past": _history(visit, event, explanation, known, overrides, incidents),
+            "past": history_of(event, explanation, known, overrides, incidents),
             "counts": tuple(_counts(event, explanation)),
             "form": form,
             "caused": tuple(cause_pieces(form.failure_ids, incidents)),
@@ -253,7 +199,7 @@ def _commit_values(event: Deployment, lead_time: LeadTimeExplained) -> Mapping[s
     commits = lead_time.commits
     longest = max((commit.lead_time or 0 for commit in commits), default=0)
     return {
-        "commits": tuple(_commit(event, each, longest) for each in commits[:MOST_COMMITS]),
+        "commits": tuple(commit_row(event, each, longest) for each in commits[:MOST_COMMITS]),
         "more_commits": max(0, (lead_time.commits_total or 0) - MOST_COMMITS),
         "longest": longest,
         "stages": tuple(STAGE_NAMES.values())[:-1],
@@ -374,59 +320,6 @@ def _recovered(failed: Deployment, event: Deployment) -> str:
     return wording.duration((event.finished_at_ns - failed.finished_at_ns) / SECOND_NS)
 
 
-def _commit(event: Deployment, commit: CommitExplained, longest: float) -> CommitRow:
-    stages = commit.stages
-    spans = spans_of({each: getattr(stages, each) for each in STAGES}) if stages else ()
-    commit_link, request_link = _links(event, commit)
-    return CommitRow(
-        wording.visible(commit.subject) or "(no subject)",
-        commit.sha,
-        commit_link,
-        commit.pull_request,
-        request_link,
-        nanoseconds_from_rfc3339(commit.written_at) if commit.written_at else None,
-        stage_bar(spans, longest) if spans else Markup(""),
-        stages_words(spans),
-        wording.duration(commit.lead_time, "no lead time"),
-        ", ".join(words for flag, words in _COMMIT_NOTES.items() if flag in commit.flags),
-        wording.visible(commit.author_name or commit.author_email.partition("@")[0]),
-        wording.visible(commit.author_email),
-        _assisted(commit),
-    )
-
-
-def _assisted(commit: CommitExplained) -> str:
-    if commit.is_bot:
-        return "by a bot: not in AI impact"
-    places: dict[str, list[str]] = {}
-    for each in commit.assistants:
-        where = "its author" if each.source == "author" else each.source
-        places.setdefault(each.title, []).append(where)
-    named = (f"{title} ({', '.join(dict.fromkeys(where))})" for title, where in places.items())
-    return f"assisted by {', '.join(named)}" if places else ""
-
-
-def _links(event: Deployment, commit: CommitExplained) -> tuple[str, str]:
-    """The pages of the commit and its pull request at the repository's host, if known."""
-    repository = event.git.repository_id if event.git else ""
-    forge = _FORGES.get(repository.partition("/")[0])
-    if forge is None:
-        return "", ""
-    base = f"https://{repository}"
-    return f"{base}{forge.commit}{commit.sha}", f"{base}{forge.pull_request}{commit.pull_request}"
-
-
-def _compare_link(event: Deployment, preceding: Deployment | None) -> str:
-    """The changes since the deployment before it, at the repository's host; empty if not known."""
-    if event.git is None or preceding is None or preceding.git is None:
-        return ""
-    repository, old, new = event.git.repository_id, preceding.git.commit_sha, event.git.commit_sha
-    forge = _FORGES.get(repository.partition("/")[0])
-    if forge is None or repository != preceding.git.repository_id or old == new:
-        return ""
-    return f"https://{repository}{forge.compare.format(old=old, new=new)}"
-
-
 def _markdown(
     visit: Visit,
     event: Deployment,
@@ -440,66 +333,10 @@ def _markdown(
         known.get(remediation.id) if remediation else None,
         lead_time.commits,
         lead_time.commits_total or 0,
-        _compare_link(event, preceding),
+        compare_link(event, preceding),
         visit.url + deployment_path(event),
     )
     return deployment_markdown(event, context, visit.scope.clock)
-
-
-def _history(
-    visit: Visit,
-    event: Deployment,
-    explanation: Explanation,
-    known: Mapping[str, Deployment],
-    overrides: OverrideHistory,
-    incidents: Mapping[str, Failure],
-) -> list[Past]:
-    """Newest first."""
-    past = [Past(act.author.at_ns, tuple(_act_words(act, incidents))) for act in overrides.history]
-    for link in explanation.failure.marked_by:
-        if link.remediation_id in known:
-            remedy = known[link.remediation_id]
-            past.append(Past(remedy.finished_at_ns, tuple(_mark_words(remedy, link.rule))))
-    override = explanation.failure.override
-    named = {*explanation.failure.incident_ids, *(override.failure_ids if override else ())}
-    past += [
-        Past(each.started_at_ns, tuple(_incident_words(each)))
-        for id_, each in incidents.items()
-        if id_ in named
-    ]
-    received = wording.duration((event.created_at_ns - event.finished_at_ns) / SECOND_NS)
-    came = Piece(f"Received by {wording.visible(event.source)}, {received} after it finished")
-    past.append(Past(event.created_at_ns, (came,)))
-    return sorted(past, key=lambda each: -each.at_ns)
-
-
-def _act_words(act: OverrideRecord, failures: Mapping[str, Failure]) -> Iterator[Piece]:
-    who = wording.visible(act.author.by) or "A person"
-    if act.values is None:
-        yield Piece(f"{who} removed the override: the rules decide")
-        return
-    said = {True: "failed", False: "not failed", None: "as the rules decide"}
-    yield Piece(f"{who} marked it {said[act.values.change_failure]}")
-    named = act.values.remediation_id or act.values.remediation_version
-    if named:
-        yield Piece(", fixed by ")
-        yield Piece(wording.visible(named), is_name=True)
-    yield from cause_pieces(act.values.failure_ids, failures)
-    if act.author.reason:
-        yield Piece(f": “{wording.visible(act.author.reason)}”")
-
-
-def _mark_words(remedy: Deployment, rule: str) -> Iterator[Piece]:
-    yield Piece(f"Marked failed by rule {rule_name(rule)} when ")
-    yield Piece(wording.visible(remedy.version or remedy.id), deployment_path(remedy), is_name=True)
-    yield Piece(" was deployed")
-
-
-def _incident_words(incident: Failure) -> Iterator[Piece]:
-    yield Piece("Incident ")
-    yield Piece(wording.visible(incident.name or incident.id), failure_path(incident.id))
-    closed = incident.time_to_restore
-    yield Piece(" began" if closed is None else f" began, over after {wording.duration(closed)}")
 
 
 def _counts(event: Deployment, explanation: Explanation) -> Iterator[tuple[str, str]]:
