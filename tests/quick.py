@@ -29,6 +29,7 @@ PAGES = {
 SLOW = frozenset(
     {
         *("test_durability.py", "test_explain.py", "test_first_numbers.py", "test_hostile.py"),
+        "test_hostile_packs.py",
         *("test_house.py", "test_many_processes.py", "test_openapi.py", "test_paging.py"),
         *("test_pasted_pages.py", "test_properties.py", "test_readme.py"),
         *("test_real_deployments.py", "test_real_histories.py", "test_replicas.py"),
