@@ -179,8 +179,10 @@ def test_a_read_ends_with_the_process_that_asked(url: str):
 
     with closing(connect(url)) as connection:
         with subprocess.Popen([sys.executable, "-c", code, url]) as process:
-            wait_for(1)
-            process.kill()
+            try:
+                wait_for(1)
+            finally:
+                process.kill()
         wait_for(0)
 
 
