@@ -30,7 +30,12 @@ from theodora.storage.engine.deadline import Deadline, run_under
 from theodora.storage.events.change_log import changed_since, reach
 from theodora.storage.events.index import index_some
 from theodora.storage.events.tables import DEPLOYMENTS
-from theodora.storage.facts.derivation_queue import queue_service, split_wide_tasks
+from theodora.storage.facts.derivation_queue import (
+    SequenceKey,
+    generation,
+    queue_service,
+    split_wide_tasks,
+)
 
 HOUR_NS = 3_600 * 10**9
 DERIVED = (
@@ -275,6 +280,18 @@ def test_what_changes_nothing_marks_nothing(store: Store, org: Organisation):
     assert not store.derivations.are_due()
 
 
+def test_a_derivation_that_changes_nothing_is_counted(store: Store, org: Organisation):
+    """By the number another process finds that what it has derived is older."""
+    add(store, org, deployment("v1", 1))
+    store.derivations.derive_all_queued(actor=TESTER)
+    of_sequence = partial(generation, key=SequenceKey(org, "web", "production"))
+    before = store._database.read(of_sequence)
+    marking = partial(queue_service, org=org, service="web")
+    store._database.write(marking, TESTER, org=org.key).result()
+    assert store.derivations.derive_all_queued(actor=TESTER) == 1
+    assert store._database.read(of_sequence) == before + 1
+
+
 def test_commits_that_come_in_parts_mark_each_sequence_once(store: Store, org: Organisation):
     git = Git("f" * 40, "https://github.com/acme/web")
     add(store, org, deployment("v1", 1, git=git), deployment("p1", 1, service="pay", git=git))
@@ -342,6 +359,18 @@ def test_a_verdict_without_a_remediation_takes_the_one_that_the_rules_found(
         assert store.deployments.get(org, "v2").remediation == expected
         store.derivations.derive_all_queued(actor=TESTER)
         assert store.deployments.get(org, "v2").remediation == expected
+
+
+def test_a_verdict_takes_a_remediation_that_the_rules_found_while_another_one_stood(
+    store: Store, org: Organisation
+):
+    add(store, org, deployment("v1", 1), deployment("v2", 2))
+    store.deployments.update(org, "v2", OverrideValues(False), now_ns=1, actor=TESTER).result()
+    store.derivations.derive_all_queued(actor=TESTER)
+    add(store, org, deployment("v3", 3, version="v1"))
+    store.derivations.derive_all_queued(actor=TESTER)
+    store.deployments.update(org, "v2", OverrideValues(True), now_ns=2, actor=TESTER).result()
+    assert store.deployments.get(org, "v2").remediation == Remediation("v3", "rollback")
 
 
 @in_every_state
