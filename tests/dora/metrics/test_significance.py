@@ -133,9 +133,9 @@ def test_the_rank_test_does_not_care_which_is_first(values, before):
 
 
 def lognormal(rng: np.random.Generator, size: int, shift: float, spread: float, grain_ns: int = 1):
-    """Durations of hours."""
+    """Durations of hours, in order."""
     spans_ns = np.exp(rng.normal(11 + shift, spread, size)) * SECOND_NS
-    return spans_ns.astype(np.int64) // grain_ns * grain_ns
+    return np.sort(spans_ns.astype(np.int64) // grain_ns * grain_ns)
 
 
 @given(
@@ -154,6 +154,13 @@ def test_counts_by_bins_bound_the_rank_test(seed, sizes, shift, spread, grain_ns
     assert least <= exact * (1 + 1e-9)
     assert exact <= most * (1 + 1e-9)
     assert durations_within_noise(values, before) == (exact >= ALPHA)
+
+
+def test_bins_that_hold_everything_tell_nothing():
+    same = durations_of([3600] * 2_000)
+    longer = durations_of([3600] * 1_993 + [7200] * 7)
+    assert mann_whitney_p_value(longer, same) < ALPHA
+    assert not durations_within_noise(longer, same)
 
 
 @pytest.mark.parametrize(("shift", "is_noise"), [(0.0, True), (0.1, False)])

@@ -332,5 +332,5 @@ def _change(metric: PullRequestMetric, now: _Some, before: _Some) -> Change:
     return Change(
         delta,
         None if delta is None or not past else delta / past,
-        durations_within_noise(np.array(values), np.array(former)),
+        durations_within_noise(np.sort(values), np.sort(former)),
     )

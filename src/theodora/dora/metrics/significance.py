@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theodora.dora.metrics.statistics import Durations, Ints, wilson_interval
-from theodora.events.values import SECOND_NS
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -22,8 +21,8 @@ FEWEST_DURATIONS = 5
 
 _MANY = 500
 """Durations: of so many, it is quicker to look first whether bounds of the p-value suffice."""
-_BIN_BITS = 44
-"""Of a float those that a bin leaves out; 8 bits of its fraction are left."""
+_BINS_A_ROOT = 4
+"""Bins for each unit of the root of the number of durations."""
 _TIE_TOLERANCE = 1 + 1e-7
 """Outcomes as likely as the observed one, but for rounding, count as equally extreme."""
 
@@ -47,7 +46,7 @@ def rate_within_noise(hits: int, n: int, hits_before: int, n_before: int) -> boo
 
 
 def durations_within_noise(values: Durations, before: Durations) -> bool:
-    """Whether neither set tends to be longer (Mann and Whitney 1947)."""
+    """Whether neither set tends to be longer, each in order (Mann and Whitney 1947)."""
     if min(len(values), len(before)) < FEWEST_DURATIONS:
         return True
     if len(values) + len(before) >= _MANY:
@@ -182,15 +181,16 @@ def mann_whitney_p_value(values: Durations, before: Durations) -> float:
 
 
 def p_value_bounds(values: Durations, before: Durations) -> tuple[float, float]:
-    """Bounds of the p-value, without sorting the durations.
+    """Bounds of the p-value, from a look at some of the durations, each set in order.
 
-    They are counted by bins of nearly the same length; those of one bin may be in any order, and
+    They are counted by bins that some of them begin; those of one bin may be in any order, and
     tied or not.
     """
     n, m = len(values), len(before)
-    ours, theirs = _binned(values, before)
+    edges = np.union1d(_some_of(values), _some_of(before))
+    ours, theirs = (_counts_by_bin(each, edges) for each in (values, before))
     tied = ours + theirs
-    if len(tied) == 1:
+    if tied.max() == n + m:
         return 0.0, 1.0
     shorter = np.cumsum(theirs) - theirs
     lowest = float(ours @ shorter) - n * m / 2
@@ -202,20 +202,18 @@ def p_value_bounds(values: Durations, before: Durations) -> tuple[float, float]:
     return _p_value(furthest, n, m, ties), _p_value(nearest, n, m, 0.0)
 
 
-def _binned(values: Durations, before: Durations) -> tuple[Floats, Floats]:
-    """How many of each lie in each bin; the bounds of bins grow by less than a 256th."""
-    # The bits of positive floats are in the order of the floats.
-    pooled = np.concatenate((values, before)).astype(np.float64)
-    # Bins are relative to the length: the extra second keeps those near 0 from being too many.
-    pooled = np.maximum(pooled, 0) + SECOND_NS
-    bins = pooled.view(np.int64) >> _BIN_BITS
-    bins -= bins.min()
-    count = int(bins.max()) + 1
-    ours, theirs = (
-        np.bincount(each, minlength=count).astype(np.float64)
-        for each in (bins[: len(values)], bins[len(values) :])
-    )
-    return ours, theirs
+def _some_of(durations: Durations) -> Durations:
+    """Evenly many between each and the next.
+
+    Their number grows with the root of all, as the precision that a test of so many needs does.
+    """
+    return durations[:: max(1, len(durations) // (_BINS_A_ROOT * math.isqrt(len(durations))))]
+
+
+def _counts_by_bin(durations: Durations, edges: Durations) -> Floats:
+    """How many are below the first edge, and from each edge up to the next."""
+    starts = np.searchsorted(durations, edges)
+    return np.diff(starts, prepend=0, append=len(durations)).astype(np.float64)
 
 
 def _p_value(distance: float, n: int, m: int, ties: float) -> float:
