@@ -52,7 +52,7 @@ def _cards(report: GroupReport, course: Sequence[BucketMetrics], scope: Scope) -
             said.parts,
             said.basis + over,
             scope.link("/deployments", query=query),
-            wording.movement(metric, report.total, report.previous, report.change[metric.name]),
+            wording.movement(metric, report.total, report.previous, report.change_of(metric)),
             _spark(metric, course),
         )
 

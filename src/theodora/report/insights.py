@@ -229,7 +229,7 @@ def _p_value(metric: Metric[Any], group: GroupReport, is_large: bool) -> float:
     """1 for what a card would call noise, so that both always agree."""
     if not is_large:
         return 1.0
-    return 1.0 if group.change[metric.name].within_noise else group.p_value(metric)
+    return 1.0 if group.change_of(metric).within_noise else group.p_value(metric)
 
 
 def _told(found: Sequence[_Compared], compared: Sequence[_Compared]) -> Iterator[_Compared]:

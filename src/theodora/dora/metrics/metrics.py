@@ -5,7 +5,7 @@ counts every deployment once. A value without events is None, never 0.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Annotated, Any, TypeVar, cast
 
 import msgspec
@@ -78,15 +78,13 @@ class CellMetrics:
         """The metrics of each group in the only period."""
         return self._of(slice(None))
 
-    def samples(self, group: int) -> list[Sample[Any]]:
-        """A group's only period, a sample for each metric, to be compared with another period."""
+    def sample(self, metric: Metric[Any], group: int) -> Sample[Any]:
+        """A metric of a group's only period, to be compared with another period."""
         (days,) = self._tally.periods.days
-        return [
-            Sample(figures, days, None if of_cells is None else of_cells[group])
-            for figures, of_cells in zip(
-                msgspec.structs.astuple(self.totals[group]), self._durations, strict=True
-            )
-        ]
+        durations = self._counted[METRICS.index(metric)].durations
+        return Sample(
+            self.totals[group][metric], days, None if durations is None else durations[group]
+        )
 
     def observed(self, metric: Metric[Any], group: int) -> Observed:
         """The independent observations of a group in the only period."""
@@ -95,7 +93,7 @@ class CellMetrics:
         return Observed(
             self.totals[group][metric],
             self._tally.periods.days[0],
-            self._tally.deployments_in_parts(group),
+            partial(self._tally.deployments_in_parts, group),
             None if durations is None else durations[group],
         )
 
@@ -110,10 +108,6 @@ class CellMetrics:
     def _counted(self) -> Sequence[Counted]:
         return [metric.count(self._tally) for metric in METRICS]
 
-    @cached_property
-    def _durations(self) -> Sequence[Cells | None]:
-        return [counted.durations for counted in self._counted]
-
     def _of(self, part: slice) -> list[Metrics]:
         figures = [
             map(metric.struct, *(column[part] for column in counted.columns))
@@ -122,10 +116,9 @@ class CellMetrics:
         return list(map(Metrics, *figures))
 
 
-def changes(now: CellMetrics, before: CellMetrics, group: int) -> Mapping[str, Change]:
-    """How each metric of a group differs from the previous period, by the metric's name."""
-    samples = zip(METRICS, now.samples(group), before.samples(group), strict=True)
-    return {metric.name: metric.shape.compare(ours, theirs) for metric, ours, theirs in samples}
+def change(metric: Metric[Any], now: CellMetrics, before: CellMetrics, group: int) -> Change:
+    """How a metric of a group differs from the previous period."""
+    return metric.shape.compare(now.sample(metric, group), before.sample(metric, group))
 
 
 def p_value(metric: Metric[Any], now: CellMetrics, before: CellMetrics, group: int) -> float:

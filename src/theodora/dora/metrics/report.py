@@ -30,10 +30,10 @@ from theodora.dora.metrics.groups import (
     joined_memberships,
     one_group,
 )
-from theodora.dora.metrics.metrics import CellMetrics, Metrics, changes, p_value
+from theodora.dora.metrics.metrics import CellMetrics, Metrics, change, p_value
 from theodora.dora.metrics.shapes import Change
 from theodora.dora.metrics.stage_means import StageMeans, stage_means
-from theodora.dora.metrics.table import Metric
+from theodora.dora.metrics.table import METRICS, Metric
 from theodora.dora.metrics.tally import Granularity, Periods, Tally
 
 C = TypeVar("C", DeploymentColumns, IncidentColumns)
@@ -89,7 +89,12 @@ class GroupReport:
 
     @cached_property
     def change(self) -> Mapping[str, Change]:
-        return changes(self._part.now, self._part.before, self._number)
+        """How each metric differs from the previous period, by the metric's name."""
+        return {metric.name: self.change_of(metric) for metric in METRICS}
+
+    def change_of(self, metric: Metric[Any]) -> Change:
+        """How one metric differs, without the work for the others."""
+        return change(metric, self._part.now, self._part.before, self._number)
 
     def p_value(self, metric: Metric[Any]) -> float:
         """How likely chance alone makes a metric differ so from the previous period.

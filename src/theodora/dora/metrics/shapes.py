@@ -101,8 +101,8 @@ class Observed(msgspec.Struct, frozen=True, gc=False):
     figures: Any
     days: float
     """The part of the period that has passed."""
-    parts: Ints
-    """The events of each of the equal parts of these days."""
+    parts: Callable[[], Ints]
+    """Counts the events of each of the equal parts of these days."""
     durations: Durations | None
 
 
@@ -164,7 +164,7 @@ def _frequency_p_value(now: Observed, before: Observed) -> float:
     share = now.days / (now.days + before.days)
     count, count_before = now.figures.count, before.figures.count
     exact = binomial_p_value(count, count + count_before, share)
-    return max(exact, dispersed_count_p_value(now.parts, before.parts, share))
+    return max(exact, dispersed_count_p_value(now.parts(), before.parts(), share))
 
 
 def _rate_p_value(now: Observed, before: Observed) -> float:

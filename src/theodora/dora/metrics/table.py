@@ -182,8 +182,9 @@ def _failures(tally: Tally) -> Counted:
 def _recoveries(tally: Tally) -> Counted:
     placed = tally.deployments
     recovery_ns = placed.columns.recovery_ns
-    is_remedied = (tally.verdicts == FAILED) & (recovery_ns[placed.positions] != UNKNOWN_NS)
-    durations = placed.durations(recovery_ns, is_remedied)
+    failed = np.flatnonzero(tally.verdicts == FAILED)
+    remedied = failed[recovery_ns[placed.positions[failed]] != UNKNOWN_NS]
+    durations = placed.durations(recovery_ns, remedied)
     figures = durations.distributions()
     return Counted((*figures, (tally.failed - np.array(figures.n, np.int64)).tolist()), durations)
 

@@ -105,8 +105,8 @@ class Placed(Generic[E]):
         """How many of `which`, by cell."""
         return np.bincount(self.cells[which], minlength=self._count)
 
-    def durations(self, spans_ns: Durations, which: Flags | slice) -> Cells:
-        """The durations of `which` events; `spans_ns` has one for each row of the columns."""
+    def durations(self, spans_ns: Durations, which: Flags | Positions) -> Cells:
+        """The durations of `which` events, in order; `spans_ns` has one for each row of columns."""
         starts = self.positions[which]
         each = Ragged(spans_ns, starts, np.ones_like(starts))
         return put_into_cells(self.cells[which], self._count, each)
