@@ -563,7 +563,7 @@ READS: dict[str, Callable[[Member], object]] = {
     ),
     "metrics.newest_change": lambda it: it.store.metrics.newest_change(it.org),
     "metrics.newest_by_value": lambda it: it.store.metrics.newest_by_value(
-        it.org, EVERYTHING, field("service"), ("web", "shop")
+        it.org, EVERYTHING, field("service"), ("web", "shop"), since_ns=0
     ),
     "metrics.report": reported,
     "metrics.value_counts": lambda it: [

@@ -110,6 +110,7 @@ def test_the_newest_of_each_value_is_the_first_by_id_of_the_last_instant(
     )
     store.deployments.add(org, equal, 1, actor=TESTER).result()
     every = [*store.deployments.everything(org)]
+    median_ns = sorted(each.finished_at_ns for each in every)[len(every) // 2]
     for query, name in product(HELD, ("service", "team", "env")):
         tree = parse(query)
         newest: dict[str | None, Deployment] = {}
@@ -117,8 +118,11 @@ def test_the_newest_of_each_value_is_the_first_by_id_of_the_last_instant(
             if matches(tree, each):
                 newest.setdefault(getattr(each, name), each)
         left_out, *asked = sorted(newest, key=str)
-        found = store.metrics.newest_by_value(org, tree, known(name), {*asked, "unknown"})
-        assert found == {value: newest[value] for value in asked}, (query, name, left_out)
+        for since_ns in (0, median_ns, last.finished_at_ns, last.finished_at_ns + 1):
+            found = store.metrics.newest_by_value(
+                org, tree, known(name), {*asked, "unknown"}, since_ns=since_ns
+            )
+            assert found == {value: newest[value] for value in asked}, (query, name, left_out)
 
 
 @pytest.mark.usefixtures("deployed")
@@ -126,10 +130,13 @@ def test_memory_does_not_answer_about_what_it_lacks(
     database: str, store: Store, org: Organisation
 ) -> None:
     for query in NOT_HELD:
-        assert store.metrics.newest_by_value(org, parse(query), known("team"), {None}) is None
+        assert (
+            store.metrics.newest_by_value(org, parse(query), known("team"), {None}, since_ns=0)
+            is None
+        )
     with Store(database, metrics_memory_mib=0) as reader:
         every = parse("*")
-        assert reader.metrics.newest_by_value(org, every, known("team"), {None}) is None
+        assert reader.metrics.newest_by_value(org, every, known("team"), {None}, since_ns=0) is None
 
 
 @in_every_state

@@ -125,16 +125,25 @@ class MetricsStore:
         return self._answered(asked, partial(self._look, look))
 
     def newest_by_value(
-        self, org: Organisation, tree: Query, field: Field, values: Collection[str | None]
+        self,
+        org: Organisation,
+        tree: Query,
+        field: Field,
+        values: Collection[str | None],
+        *,
+        since_ns: int,
     ) -> Mapping[Scalar | None, Deployment] | None:
         """The newest deployment ever of each of `values` of `field`, one of `GROUPED`.
 
+        Older ones than `since_ns` are only looked at for values without one since then.
         Only those count that `tree` is true of; of several that finished at one instant, the first
         by id. None if the events in memory cannot answer alone.
         """
         asked = _Asked(org, LoadOptions((), stages=False), tree, _EVER)
         return self.at_one_moment(
-            lambda: self._database.read(partial(self._newest_by_value, asked, field, values))
+            lambda: self._database.read(
+                partial(self._newest_by_value, asked, field, frozenset(values), since_ns)
+            )
         )
 
     def newest_change(self, org: Organisation) -> int:
@@ -218,14 +227,27 @@ class MetricsStore:
         return look(PeriodCounts(snapshots.deployments, *where))
 
     def _newest_by_value(
-        self, asked: "_Asked", field: Field, values: Collection[str | None], cursor: Cursor
+        self,
+        asked: "_Asked",
+        field: Field,
+        values: frozenset[str | None],
+        since_ns: int,
+        cursor: Cursor,
     ) -> Mapping[Scalar | None, Deployment] | None:
         cached = self._cached(asked, cursor)
         if cached is None:
             return None
-        where = cursor, asked.org, asked.period, self._production
-        those = PeriodCounts(cached.deployments, *where)
-        return those.newest_by_value(asked.tree, field, values)
+        found: dict[Scalar | None, Deployment] = {}
+        for start_ns in (since_ns, asked.period.start_ns):
+            period = Period(start_ns, asked.period.end_ns)
+            those = PeriodCounts(cached.deployments, cursor, asked.org, period, self._production)
+            newest = those.newest_by_value(asked.tree, field, values - found.keys())
+            if newest is None:
+                return None
+            found |= newest
+            if values <= found.keys():
+                break
+        return found
 
     def _count_in_table(
         self,

@@ -34,7 +34,9 @@ def last_deployments(
     visit: Visit, tree: Query, field: Field, values: Collection[str | None]
 ) -> Mapping[Scalar | None, Last]:
     """The newest one ever of each of `values` of `field` that `tree` is true of."""
-    found = visit.store.metrics.newest_by_value(visit.organisation, tree, field, values)
+    found = visit.store.metrics.newest_by_value(
+        visit.organisation, tree, field, values, since_ns=visit.scope.period.start_ns
+    )
     if found is not None:
         return {value: _last(each) for value, each in found.items()}
     # The database finds the newest of each without reading all that match.
