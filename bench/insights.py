@@ -14,12 +14,14 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from theodora.dora.derivation.stages import STAGES
 from theodora.dora.metrics.columns import (
     UNKNOWN_NS,
     DeploymentColumns,
     Labels,
     Selected,
     select_incidents,
+    sums_ns,
 )
 from theodora.dora.metrics.report import make_report
 from theodora.dora.metrics.statistics import wilson_interval
@@ -96,6 +98,8 @@ def _columns(rng: Generator, world: World, plant: Plant | None) -> Selected[Depl
         recovery_ns=recoveries,
         lead_times_ns=leads,
         commit_offsets=np.concatenate((np.zeros(1, np.int64), np.cumsum(counts))),
+        lead_time_sums_ns=sums_ns(leads, counts),
+        stage_sums_ns=np.zeros((len(counts), len(STAGES))),
         stages_ns=None,
         labels={"service": Labels([f"service-{n}" for n in range(world.services)], codes)},
     )

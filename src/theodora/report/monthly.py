@@ -93,9 +93,7 @@ def month_report(
     tree = _tree(store, org, team, query)
     scope, year = month.scope(1, tree), month.scope(MONTHS, tree)
     of_month = store.metrics.report(org, scope.metrics_query(group_by=("service",)), tree)
-    of_year = store.metrics.report(
-        org, year.metrics_query(group_by=("service",), stage_means=True), tree
-    )
+    of_year = store.metrics.report(org, year.metrics_query(group_by=("service",)), tree)
     total, course = of_month.overall.total, of_year.overall.series
     courses = {group.group: group.series for group in of_year.groups}
     cards = cards_of(of_month.overall, course, scope)

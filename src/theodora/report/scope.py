@@ -130,7 +130,6 @@ class Scope:
         interval: Interval | None = None,
         granularity: Granularity = "commit",
         stages: bool = False,
-        stage_means: bool = False,
     ) -> MetricsQuery:
         """The question to the metrics engine; `interval` is the page's unless one is named."""
         return MetricsQuery(
@@ -141,7 +140,6 @@ class Scope:
             group_by=group_by,
             granularity=granularity,
             stages=stages,
-            stage_means=stage_means,
         )
 
     def link(self, path: str, **parameters: Any) -> str:

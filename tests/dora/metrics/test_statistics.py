@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pooling import distribution_of
+from theodora.dora.metrics.columns import sums_ns
 from theodora.dora.metrics.statistics import (
     SECOND_NS,
     Distribution,
@@ -43,6 +44,18 @@ def test_a_distribution_is_of_one_set_whatever_lies_beside_it(sets_ns):
 def test_sums_are_exact_but_for_being_floats(sets_ns):
     expected = [float(sum(each)) for each in sets_ns]
     assert totals_ns(*laid_out(sets_ns)).tolist() == pytest.approx(expected, rel=1e-15)
+
+
+@given(st.lists(st.lists(st.tuples(*[st.integers(-1, 2**62)] * 3), max_size=9), max_size=8))
+def test_sums_of_events_are_exact_and_what_is_unknown_adds_nothing(events):
+    spans_ns = np.array([row for rows in events for row in rows], np.int64).reshape(-1, 3)
+    expected = [
+        [float(sum(max(span, 0) for span in column)) for column in zip(*rows, strict=True)]
+        or [0.0] * 3
+        for rows in events
+    ]
+    found = sums_ns(spans_ns, np.array([*map(len, events)], np.int64))
+    assert found.tolist() == [pytest.approx(each, rel=1e-15) for each in expected]
 
 
 def test_one_value_is_every_percentile():

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import pairwise
+from itertools import cycle, pairwise, product
 from random import Random
 from typing import Any
 
@@ -142,8 +142,13 @@ class World:
 
 def answers(store: Store, org: Organisation) -> list[Any]:
     return [
-        told(store, org, msgspec.structs.replace(QUERY, group_by=group_by), query)
-        for group_by, query in QUESTIONS
+        told(
+            store,
+            org,
+            msgspec.structs.replace(QUERY, group_by=group_by, granularity=granularity),
+            query,
+        )
+        for (group_by, query), granularity in zip(QUESTIONS, cycle(("deployment", "commit")))
     ]
 
 
@@ -168,6 +173,7 @@ def told(store: Store, org: Organisation, query: MetricsQuery, search: str = "")
             "previous": msgspec.to_builtins(group.previous),
             "change": msgspec.to_builtins(dict(group.change)),
             "series": [msgspec.to_builtins(each.metrics) for each in group.series],
+            "stages": group.stage_means,
         }
         for group in (found.overall, *found.groups)
     ]
@@ -239,6 +245,27 @@ def test_many_changes_are_put_in_order_and_nothing_is_lost(
     assert count(store, org) == 149
     store.deployments.delete(org, "one-1", actor=TESTER).result()
     assert count(store, org) == 148
+
+
+def test_deployments_of_a_service_in_an_environment_lie_side_by_side(
+    database: str, store: Store, org: Organisation
+):
+    sequences = [*product(("pay", "web"), ("production", "staging", None))]
+    for number in range(3):
+        for service, env in sequences:
+            event = msgspec.structs.replace(
+                deployment(f"{service}-{env}-{number}", service),
+                env=env,
+                finished_at_ns=QUERY.period.start_ns + number,
+            )
+            store.deployments.add(org, event, 1, actor=TESTER).result()
+    reading = open_database(database, lambda *_: (), lambda _: None)
+    found = reading.read(lambda cursor: ColumnCache(2**30).snapshots(cursor, org, LoadOptions()))
+    labels = (found.deployments.fields[name] for name in ("service", "env"))
+    lying = [*zip(*(each.codes.tolist() for each in labels), strict=True)]
+    assert len(lying) == 3 * len(sequences)
+    assert 1 + sum(one != other for one, other in pairwise(lying)) == len(sequences)
+    reading.close()
 
 
 @ON_SQLITE

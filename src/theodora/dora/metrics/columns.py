@@ -16,6 +16,7 @@ from theodora.dora.derivation.stages import STAGES, Stages
 from theodora.dora.metrics.rows import DeploymentRow, IncidentRow
 
 Ints: TypeAlias = NDArray[np.int64]
+Floats: TypeAlias = NDArray[np.float64]
 Codes: TypeAlias = NDArray[np.int32]
 Flags: TypeAlias = NDArray[np.bool_]
 Positions: TypeAlias = NDArray[np.intp]
@@ -28,6 +29,9 @@ EVERY = slice(None)
 """Selects all of an array without copying it, as an equal index array would."""
 PENDING, FINE, FAILED = -1, 0, 1
 """Verdicts."""
+
+_HALF = 32
+"""Bits."""
 
 C = TypeVar("C")
 
@@ -58,6 +62,10 @@ class DeploymentColumns:
     """The lead times of commits, one deployment's after another's."""
     commit_offsets: Ints
     """Where the commits of each deployment begin, and in the end where the last ones end."""
+    lead_time_sums_ns: Floats
+    """The sum of the lead times of each deployment's commits."""
+    stage_sums_ns: Floats
+    """The sums of their stages, a column for each; what is not known adds nothing."""
     stages_ns: Ints | None
     """The stages of the same commits, a column for each; None if they were not requested."""
     labels: Mapping[str, Labels]
@@ -88,18 +96,38 @@ def chosen(flags: Flags) -> Flags | slice:
     return EVERY if flags.all() else flags
 
 
+def sums_ns(spans_ns: Ints, counts: Ints) -> Floats:
+    """The sum of each event's spans, a row an event; `counts` has how many each has.
+
+    Spans have one column or several; unknown ones add nothing. Sums are exact, but for the rounding
+    to a float: halves are summed apart, because the sum of several spans may be too large.
+    """
+    sums = np.zeros((len(counts), *spans_ns.shape[1:]))
+    has_any, starts = counts > 0, np.cumsum(counts) - counts
+    if has_any.any():
+        known = np.where(spans_ns == UNKNOWN_NS, 0, spans_ns)
+        halves = (known >> _HALF, known & ((1 << _HALF) - 1))
+        upper, lower = (np.add.reduceat(half, starts[has_any], axis=0) for half in halves)
+        sums[has_any] = upper * 2.0**_HALF + lower
+    return sums
+
+
 def select_deployments(rows: Iterable[DeploymentRow]) -> Selected[DeploymentColumns]:
     """Columns of rows."""
     every = list(rows)
-    stages = [_encoded(each) for row in every for each in row.stages]
+    lead_times_ns = _ints(span for row in every for span in row.lead_times_ns)
+    encoded = [_encoded(each) for row in every for each in row.stages]
+    stages_ns = np.array(encoded, np.int64).reshape(-1, len(STAGES))
     columns = DeploymentColumns(
         finished_at_ns=_ints(row.finished_at_ns for row in every),
         verdict=np.array([_verdict(row.change_failure) for row in every], np.int8),
         is_rework=np.array([row.is_rework for row in every], np.bool_),
         recovery_ns=_spans(row.recovery_time_ns for row in every),
-        lead_times_ns=_ints(span for row in every for span in row.lead_times_ns),
+        lead_times_ns=lead_times_ns,
         commit_offsets=_offsets(len(row.lead_times_ns) for row in every),
-        stages_ns=np.array(stages, np.int64).reshape(-1, len(STAGES)),
+        lead_time_sums_ns=sums_ns(lead_times_ns, _ints(len(row.lead_times_ns) for row in every)),
+        stage_sums_ns=sums_ns(stages_ns, _ints(len(row.stages) for row in every)),
+        stages_ns=stages_ns,
         labels=_labels(every),
     )
     return Selected(columns, np.arange(len(every)))

@@ -52,8 +52,6 @@ class MetricsQuery(msgspec.Struct, frozen=True, kw_only=True):
     granularity: Granularity = "commit"
     stages: bool = False
     """Whether totals include the stages of lead time."""
-    stage_means: bool = False
-    """Whether intervals have the means of the stages."""
 
     @property
     def previous_period(self) -> Period:
@@ -114,7 +112,7 @@ class GroupReport:
 
     @property
     def stage_means(self) -> Sequence[StageMeans]:
-        """Of the same intervals; empty unless they were asked for."""
+        """Of the same intervals."""
         count = len(self._part.buckets)
         return self._part.stage_means[self._number * count : (self._number + 1) * count]
 
@@ -180,8 +178,7 @@ class _Part:
 
     @cached_property
     def stage_means(self) -> Sequence[StageMeans]:
-        has_any = self._asked.query.stage_means and self.buckets
-        return stage_means(self._by_interval) if has_any else ()
+        return stage_means(self._by_interval) if self.buckets else ()
 
     @cached_property
     def _by_interval(self) -> Tally:

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 
 from theodora.dora.derivation.stages import STAGES, Stage
-from theodora.dora.metrics.columns import UNKNOWN_NS
 from theodora.dora.metrics.tally import Tally
 from theodora.events.values import SECOND_NS
 
@@ -26,17 +25,17 @@ class StageMeans(NamedTuple):
 
 def stage_means(tally: Tally) -> Sequence[StageMeans]:
     """By cell, at either granularity. Percentiles of stages would not add up; means do."""
-    commits = tally.commits
-    stages_ns = commits.columns.stages_ns
-    assert stages_ns is not None, "stages are loaded where they are asked for"
-    spans_ns = np.take(stages_ns, commits.positions, axis=0)
-    spans_ns[spans_ns == UNKNOWN_NS] = 0
-    counts = commits.total
-    sums_ns = np.zeros((len(counts), len(STAGES)))
-    # They are in order of their cells. Whole numbers of nanoseconds could be too large to be added.
-    has_any, starts = counts > 0, np.cumsum(counts) - counts
+    columns, positions = tally.deployments.columns, tally.deployments.positions
+    commits = columns.commit_offsets[positions + 1] - columns.commit_offsets[positions]
+    deployments = tally.deployments.total
+    counts = np.zeros(len(deployments), np.int64)
+    sums_ns = np.zeros((len(deployments), len(STAGES)))
+    # Deployments are in order of their cells.
+    has_any, starts = deployments > 0, np.cumsum(deployments) - deployments
     if has_any.any():
-        sums_ns[has_any] = np.add.reduceat(spans_ns, starts[has_any], axis=0, dtype=np.float64)
+        counts[has_any] = np.add.reduceat(commits, starts[has_any])
+        sums = np.take(columns.stage_sums_ns, positions, axis=0)
+        sums_ns[has_any] = np.add.reduceat(sums, starts[has_any], axis=0)
     means = sums_ns / np.maximum(counts, 1)[:, np.newaxis] / SECOND_NS
     return [
         StageMeans(n, {stage: mean for stage, mean in zip(STAGES, those, strict=True) if mean})

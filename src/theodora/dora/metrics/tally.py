@@ -34,8 +34,6 @@ E = TypeVar("E", DeploymentColumns, IncidentColumns)
 
 _MOST_FLAGS = 1 << 26
 """Days of all groups that are marked one by one; of more, those that occur are sorted out."""
-_HALF = 32
-"""Bits."""
 
 
 class Periods:
@@ -170,20 +168,20 @@ class Tally:
     def lead_times(self) -> Cells:
         """The lead time of every commit, or the mean of each deployment with commits."""
         columns, positions = self.deployments.columns, self.deployments.positions
-        starts = columns.commit_offsets[positions]
-        counts = columns.commit_offsets[positions + 1] - starts
         if self.granularity == "deployment":
             return self.mean_lead_times()
+        starts = columns.commit_offsets[positions]
+        counts = columns.commit_offsets[positions + 1] - starts
         return self.deployments.ragged(Ragged(columns.lead_times_ns, starts, counts))
 
     def mean_lead_times(self) -> Cells:
         """The mean lead time of each deployment with commits."""
         columns, positions = self.deployments.columns, self.deployments.positions
-        starts = columns.commit_offsets[positions]
-        counts = columns.commit_offsets[positions + 1] - starts
-        means = _means(columns.lead_times_ns, starts, counts)
-        lengths = (counts > 0).astype(np.int64)
-        return self.deployments.ragged(Ragged(means, np.arange(len(positions)), lengths))
+        counts = columns.commit_offsets[positions + 1] - columns.commit_offsets[positions]
+        has_any = chosen(counts > 0)
+        means = columns.lead_time_sums_ns[positions[has_any]] / counts[has_any]
+        each = Ragged(means, np.arange(len(means)), np.ones(len(means), np.int64))
+        return put_into_cells(self.deployments.cells[has_any], self._count, each)
 
     def deployments_in_parts(self, group: int) -> Ints:
         """How many deployments of a group each equal part of the only period has.
@@ -210,11 +208,3 @@ class Tally:
         positions = selected.positions[memberships.events][in_one]
         order = order_by_cell(cells, self._count)
         return Placed(selected.columns, cells[order], positions[order], self._count)
-
-
-def _means(spans_ns: Ints, starts: Ints, counts: Ints) -> NDArray[np.float64]:
-    """The mean of each event's spans; 0 without any. Sums are exact: halves are summed apart."""
-    halves = (spans_ns >> _HALF, spans_ns & ((1 << _HALF) - 1))
-    running = [np.concatenate((np.zeros(1, np.int64), np.cumsum(half))) for half in halves]
-    upper, lower = (each[starts + counts] - each[starts] for each in running)
-    return (upper * 2.0**_HALF + lower) / np.maximum(counts, 1)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from theodora.storage.events.change_log import HistoryMark
 
-_MAGIC = b"theodora columns 1\n"
+_MAGIC = b"theodora columns 2\n"
 _LENGTH_BYTES = 8
 _DIGEST_BYTES = 16
 _PAGE_BYTES = 4_096
@@ -48,7 +48,7 @@ class StoredEvents:
     names: Mapping[str, Sequence[str]]
     """The values of a column, by code."""
     sorted_count: int
-    """How many events at the beginning lie by service and time."""
+    """How many events at the beginning lie by service, environment and time."""
 
 
 class FileHead(NamedTuple):

@@ -99,7 +99,7 @@ class MetricsStore:
         tags = tuple(key for key in query.group_by if key not in GROUPED)
         asked = _Asked(
             org,
-            LoadOptions(tags, stages=query.stages or query.stage_means),
+            LoadOptions(tags, stages=query.stages),
             tree,
             Period(query.previous_period.start_ns, query.period.end_ns),
         )

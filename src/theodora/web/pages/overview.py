@@ -113,7 +113,7 @@ class _Looked(NamedTuple):
 
 def show_overview(visit: Visit) -> Answer:
     scope, key, compare = visit.scope, _group_by(visit), _compare_by(visit)
-    query = scope.metrics_query(group_by=(key,), stage_means=not compare)
+    query = scope.metrics_query(group_by=(key,))
     report = visit.store.metrics.report(visit.organisation, query, scope.tree)
     overall = report.overall
     if not overall.total[DEPLOYMENT_FREQUENCY].count and has_no_event(visit):

@@ -121,7 +121,7 @@ def _undeployed(visit: Visit, service: str, env: str) -> str:
 
 
 def _by_environment(visit: Visit, own: Query) -> Report:
-    query = visit.scope.metrics_query(group_by=("env",), stages=True, stage_means=True)
+    query = visit.scope.metrics_query(group_by=("env",), stages=True)
     return visit.store.metrics.report(visit.organisation, query, own)
 
 
@@ -173,7 +173,7 @@ def _group(report: Report, env: str) -> GroupReport | None:
 
 def _empty(visit: Visit, scope: Scope) -> GroupReport:
     """The report of an environment without an event in either period."""
-    query = scope.metrics_query(stages=True, stage_means=True)
+    query = scope.metrics_query(stages=True)
     return visit.store.metrics.report(visit.organisation, query, scope.tree).overall
 
 
