@@ -7,9 +7,13 @@ import pytest
 
 from actors import TESTER
 from asking import BARE, DEPLOYMENTS, DERIVED, SHOPIST, Tenant, make_tenant
+from databases import ON_POSTGRESQL
 from settling import in_every_state
 from theodora.events import Deployment
 from theodora.query.fields import SORT_KEYS, Kind
+from theodora.storage import TakesLong
+from theodora.storage.access.keys import Keys
+from theodora.storage.event_store import Events
 
 SECOND_NS = 10**9
 START = 1693491974
@@ -22,6 +26,23 @@ def at(second: int, **attributes: Any) -> dict[str, Any]:
 
 def rfc3339(second: int, fraction: str = "") -> str:
     return f"2023-08-31T14:26:{14 + second:02d}{fraction}Z"
+
+
+@ON_POSTGRESQL
+def test_what_takes_long_on_the_event_loop_is_read_on_a_thread(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant.create(at(1, version="1"))
+    given_up: list[str] = []
+
+    async def give_up(name: str) -> Any:
+        given_up.append(name)
+        raise TakesLong
+
+    monkeypatch.setattr(Events, "_found_soon", lambda *_: give_up("list"))
+    monkeypatch.setattr(Keys, "now_soon", lambda _: give_up("keys"))
+    assert versions(tenant) == [1]
+    assert given_up == ["keys", "list"]
 
 
 # Window and limit
