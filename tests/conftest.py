@@ -20,7 +20,7 @@ from actors import TESTER
 from asking import Tenant, make_tenant, server_in_process
 from databases import KINDS, Databases
 from forked_serving import forked
-from postgresql import NEWEST, ON_CITUS, PostgresqlServer, either_kind
+from postgresql import ON_CITUS, PROGRAMS, PostgresqlServer, either_kind
 from settling import hold_index, open_settled_stores
 from statements import WATCH
 from theodora.app import Built, build
@@ -115,7 +115,7 @@ def postgresql_server(request: pytest.FixtureRequest) -> Iterator[PostgresqlServ
     shared = getattr(request.config, "workerinput", {}).get("postgresql")
     if shared:
         folder, port = shared
-        yield PostgresqlServer(Path(folder), port, NEWEST, {})
+        yield PostgresqlServer(Path(folder), port, PROGRAMS, {})
     else:
         with either_kind() as server:
             yield server

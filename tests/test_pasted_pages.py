@@ -23,7 +23,7 @@ from actors import TESTER
 from blocks import texts
 from forked_serving import forked
 from forking import forking
-from postgresql import NEWEST, PostgresqlServer
+from postgresql import PROGRAMS, PostgresqlServer
 from shells import Shell
 from test_first_numbers import steps
 from theodora.config import Config, check_names, load
@@ -55,7 +55,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def shell(tmp_path: Path, programs: Path) -> Shell:
     """A shell in a folder whose store has the deployments that pages name."""
-    folders = [programs, _TOOLS, NEWEST, *os.environ["PATH"].split(":")]
+    folders = [programs, _TOOLS, PROGRAMS, *os.environ["PATH"].split(":")]
     shell = Shell(
         tmp_path,
         {

@@ -14,7 +14,7 @@ from actors import TESTER
 from databases import Databases
 from forked_serving import forked
 from loading import Load, found
-from postgresql import NEWEST, PostgresqlServer, archiving, recovered
+from postgresql import PROGRAMS, PostgresqlServer, archiving, recovered
 from storage.copy.test_copy import fill, held
 from theodora.events import Deployment
 from theodora.storage import Store
@@ -75,10 +75,10 @@ def test_pg_dump_and_pg_restore_keep_a_store(postgresql_databases: Databases, tm
     with postgresql_databases.new(tmp_path) as url:
         fill(url)
         before = held(url)
-        subprocess.run([NEWEST / "pg_dump", "-Fc", "-d", url, "-f", dump], check=True)
+        subprocess.run([PROGRAMS / "pg_dump", "-Fc", "-d", url, "-f", dump], check=True)
     with postgresql_databases.new(tmp_path) as url:
         # Into an empty database: this one has the tables, which are made again.
-        command = [NEWEST / "pg_restore", "--clean", "--if-exists", "--no-owner", "-d", url, dump]
+        command = [PROGRAMS / "pg_restore", "--clean", "--if-exists", "--no-owner", "-d", url, dump]
         subprocess.run(command, check=True)
         assert held(url) == before
         with Store(url) as store:

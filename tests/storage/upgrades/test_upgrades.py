@@ -23,7 +23,7 @@ from actors import TESTER
 from commands import run
 from databases import Kind
 from forked_serving import forked
-from postgresql import NEWEST, PostgresqlServer
+from postgresql import PROGRAMS, PostgresqlServer
 from serving import KEYS
 from theodora.errors import Unavailable
 from theodora.events import Deployment
@@ -246,7 +246,7 @@ def test_a_dump_from_before_is_made_on_postgresql_to_go_back_to(
     postgresql_server: PostgresqlServer, worker_id: str, tmp_path: Path, monkeypatch: Any
 ) -> None:
     """By the commands of docs/upgrading.md, with the programs of the server's version."""
-    monkeypatch.setenv("PATH", f"{NEWEST}:{os.environ['PATH']}")
+    monkeypatch.setenv("PATH", f"{PROGRAMS}:{os.environ['PATH']}")
     monkeypatch.chdir(tmp_path)
     migrate, go_back = _of_postgresql()
     older = f"before_{worker_id}"
@@ -278,7 +278,7 @@ def test_without_a_dump_that_is_asked_for_nothing_is_migrated(
         asked = ("migrate", "--database", secret, "--dump")
         for file, path, reason in (
             (tmp_path / "a.dump", tmp_path, "pg_dump is not installed"),
-            (tmp_path / "none" / "a.dump", NEWEST, "No such file or directory"),
+            (tmp_path / "none" / "a.dump", PROGRAMS, "No such file or directory"),
             (tmp_path / "b.dump", _failing_program(tmp_path / "bin"), "server version mismatch"),
         ):
             monkeypatch.setenv("PATH", str(path))
