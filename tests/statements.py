@@ -34,8 +34,6 @@ _AFTER_SOURCE = frozenset(
     )
 )
 """Words that end a condition, or follow a table in place of another name for it."""
-_ONE_ORGANISATION = {"deployments", "failures"}
-"""Their keys are unique in a store: whoever has one from an organisation's row names the row."""
 _ABOUT_ALL = {"organisations", "organisation_deletions"}
 """Say which organisations there are."""
 
@@ -232,14 +230,10 @@ def _linked(one: str, other: str, scope: _Scope) -> list[tuple[str, str]]:
     name, _, column = one.rpartition(".")
     names = [name] if name else scope.with_org
     other_name, _, other_column = other.rpartition(".")
-    if column == "org":
-        is_column = other_column == "org"
-        return [(each, other_name if is_column else "") for each in names]
-    if column == "key" and all(scope.tables.get(each) in _ONE_ORGANISATION for each in names):
-        is_subquery = not other
-        if is_subquery or other_name:
-            return [(each, other_name) for each in names]
-    return []
+    if column != "org":
+        return []
+    is_column = other_column == "org"
+    return [(each, other_name if is_column else "") for each in names]
 
 
 def _follow(links: list[tuple[str, str]], scope: _Scope) -> None:
@@ -277,7 +271,6 @@ STORAGE = Path(theodora.__file__).parent / "storage"
 
 _BY_SECRET = "finds by a secret, which names the organisation"
 _BY_NAME = "finds an organisation by its name"
-_GREATEST = "reads the greatest key up to the last that the organisation may have"
 _TOTALS = "/metrics shows sums of the complete store"
 _UPKEEP = "upkeep finds what is due, whichever organisation has it"
 MAY_NAME_NONE: Mapping[str, str] = {
@@ -304,7 +297,6 @@ MAY_NAME_NONE: Mapping[str, str] = {
     "events/index.py:orgs_to_index": _UPKEEP,
     "facts/own_bots.py:orgs_with_stale_bots": _UPKEEP,
     "facts/pull_request_rows.py:_organisations_with_old": _UPKEEP,
-    "events/lookup.py:has_unindexed": _GREATEST,
     "events/rows.py:Rows.count": _TOTALS,
     "events/usage.py:differing_usage": "a check counts the complete store",
     "facts/correlations.py:orgs_with_old_correlations": _UPKEEP,
@@ -318,8 +310,6 @@ MAY_NAME_NONE: Mapping[str, str] = {
     "organisations.py:_all": _UPKEEP,
     "organisations.py:_get": _BY_NAME,
     "retention.py:_limits": _UPKEEP,
-    "event_store.py:Events._found_soon": _GREATEST,
-    "search/planner.py:_taken": _GREATEST,
 }
 """Folders, files and functions below `storage` whose statements are about all organisations."""
 

@@ -23,14 +23,14 @@ _KEY = "SELECT ?1, coalesce(max(key), 0) + 1 FROM repositories"
         "SELECT (SELECT 1 FROM commits c WHERE c.org = r.org) FROM repositories r WHERE r.org = ?",
         "SELECT k.id FROM keys k JOIN organisations o USING (org) WHERE o.org = ?",
         "SELECT 1 FROM verdicts v LEFT JOIN deployments r ON r.org = v.org WHERE v.org = ?1",
-        f"SELECT 1 FROM ({_POSTED}) p CROSS JOIN deployments e ON e.key = p.event",
+        f"SELECT 1 FROM ({_POSTED}) p CROSS JOIN deployments e ON e.key = p.event AND e.org = ?",
         (
             f"SELECT 1 FROM ({_POSTED}) p CROSS JOIN LATERAL "
-            "(SELECT * FROM deployments e WHERE e.key = p.event OFFSET 0) e"
+            "(SELECT * FROM deployments e WHERE e.key = p.event AND e.org = ? OFFSET 0) e"
         ),
         (
-            f"SELECT 1 FROM counters c LEFT JOIN deployments e ON e.key IN ({_FOUND}) "
-            "WHERE c.org = ? AND c.name = 'receipt'"
+            "SELECT 1 FROM counters c LEFT JOIN deployments e "
+            f"ON +e.org = c.org AND e.key IN ({_FOUND}) WHERE c.org = ? AND c.name = 'receipt'"
         ),
         (
             "WITH asked (org, term) AS (VALUES (?, ?)) SELECT term FROM asked a WHERE EXISTS ("
@@ -73,10 +73,11 @@ def test_an_organisation_is_followed_to_every_table(statement: str) -> None:
         (
             (
                 "SELECT 1 FROM (SELECT event FROM deployment_postings) p "
-                "CROSS JOIN deployments e ON e.key = p.event"
+                "CROSS JOIN deployments e ON e.key = p.event AND e.org = ?"
             ),
             "deployment_postings",
         ),
+        (f"SELECT 1 FROM ({_POSTED}) p CROSS JOIN deployments e ON e.key = p.event", "deployments"),
         (f"{_POSTED} UNION ALL SELECT key FROM deployments", "deployments"),
         ("SELECT 1 FROM verdicts WHERE org = ? AND id IN (SELECT id FROM failures)", "failures"),
         ("DELETE FROM verdicts WHERE deployment = ?", "verdicts"),

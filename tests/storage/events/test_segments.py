@@ -109,7 +109,7 @@ def test_events_of_a_segment_are_read_by_their_keys(store: Store) -> None:
 
     def plan(cursor: Cursor) -> str:
         texts = _statements(DEPLOYMENTS, cursor.dialect).texts
-        return "\n".join(line for (line,) in cursor.execute(f"EXPLAIN {texts}", ("[1, 2]",)))
+        return "\n".join(line for (line,) in cursor.execute(f"EXPLAIN {texts}", ("[1, 2]", 1)))
 
     assert "Index Cond: (key = " in store._database.read(plan)
 

@@ -216,9 +216,9 @@ def _override(deployment_id: str, row: list[Any]) -> Override:
 def _read_incidents(cursor: Cursor, key: SequenceKey) -> tuple[Failure, ...]:
     """The failures of the sequence's service."""
     found = events_with(FAILURES, key.org, Term("service", key.service))
-    joined = cursor.dialect.join_in_order("failures", "e", "e.key = p.event")
+    joined = cursor.dialect.join_in_order("failures", "e", "e.key = p.event AND +e.org = ?")
     rows = cursor.execute(
         f"SELECT {FAILURES.select} FROM ({found.sql}) p {joined} ORDER BY e.receipt",
-        found.values,
+        (*found.values, key.org.key),
     )
     return tuple(FAILURES.from_row(row) for row in rows)

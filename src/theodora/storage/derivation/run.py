@@ -284,7 +284,7 @@ class Derivations:
 
     def _derive_if_free(self, key: SequenceKey, changed: Changed, want: Want, actor: Actor) -> bool:
         """Derives the sequence unless another process does so, or has just done so."""
-        claiming = self._database.claim(partial(_take, changed.oldest), org=key.org.key)
+        claiming = self._database.claim(partial(_take, key.org, changed.oldest), org=key.org.key)
         with self._lock, claiming as claim:
             if claim is None:
                 return False
@@ -532,8 +532,8 @@ def _error_text(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _take(oldest: int, cursor: Cursor) -> bool:
-    return take_task(cursor, oldest)
+def _take(org: Organisation, oldest: int, cursor: Cursor) -> bool:
+    return take_task(cursor, org, oldest)
 
 
 def _next_generation(cursor: Cursor, key: SequenceKey, last: _Written) -> int:

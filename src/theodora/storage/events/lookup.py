@@ -43,10 +43,11 @@ def unindexed_elements(table: EventTable[Any], org: Organisation, dialect: Diale
 
 def unindexed_reach(table: EventTable[Any], org: Organisation) -> Condition:
     """A statement for a number above 0 if the organisation may have events not indexed yet."""
+    rest = unindexed(table, org)
     return Condition(
         f"SELECT coalesce(max(e.key), 0) - {watermark_of(table)} FROM {table.name} e "
-        "WHERE e.key <= ?",
-        (org.key, last_number(org.key)),
+        f"WHERE {rest.sql}",
+        (org.key, *rest.values),
     )
 
 

@@ -100,7 +100,7 @@ def places_of(table: EventTable[Any]) -> RowPlaces:
     )
     return RowPlaces(
         by_id=(
-            f"{placed} ON e.key IN ("
+            f"{placed} ON +e.org = c.org AND e.key IN ("
             f"SELECT key FROM {name} WHERE org = ? AND id = ? "
             f"UNION ALL "
             f"SELECT key FROM {name} WHERE org = ? AND given_id = ? AND {table.narrowed} "
@@ -109,7 +109,7 @@ def places_of(table: EventTable[Any]) -> RowPlaces:
             "WHERE c.org = ? AND c.name = 'receipt'"
         ),
         by_identity=(
-            f"{placed} ON e.key IN ("
+            f"{placed} ON +e.org = c.org AND e.key IN ("
             f"SELECT key FROM {name} WHERE org = ? AND id = ? "
             f"UNION ALL "
             f"SELECT key FROM {name} WHERE org = ? AND identity = ? AND has_own_id = 1) "

@@ -47,7 +47,7 @@ def segment_some(cursor: Cursor, table: EventTable[Any], org: int, size: int = S
     keys = _waiting(cursor, table, org, size)
     if len(keys) < size:
         return False
-    texts = sorted(cursor.execute(sql.texts, (_encoded(keys),)).fetchall())
+    texts = sorted(cursor.execute(sql.texts, (_encoded(keys), org)).fetchall())
     number: int = only_value(cursor.execute(sql.next_segment, (org,)))
     present = [key for key, *_ in texts]
     cursor.execute(sql.add_segment, (org, number, np.array(present, "<i8").tobytes()))
@@ -116,7 +116,7 @@ def found_by_trigrams(
     block_of = {key: place // BLOCK for place, key in enumerate(keys)}
     return [
         key
-        for key, *texts in sorted(cursor.execute(sql.texts, (_encoded(keys),)).fetchall())
+        for key, *texts in sorted(cursor.execute(sql.texts, (_encoded(keys), org)).fetchall())
         if all(blocks.get(code, 0) >> block_of[key] & 1 for code in trigrams_of(*texts))
     ]
 
@@ -214,7 +214,7 @@ def _drop_emptied(cursor: Cursor, table: EventTable[Any], org: int, number: int)
         sql.some_segments, (org, _CHECKED_AT_ONCE, first)
     ).fetchall():
         keys = _decode_keys(events).tolist()
-        left = cursor.execute(sql.present, (_encoded(keys),)).fetchall()
+        left = cursor.execute(sql.present, (_encoded(keys), org)).fetchall()
         if len(left) * 2 < len(keys):
             wait_for_segment(cursor, table, [(org, key) for (key,) in left])
             cursor.execute(sql.delete_segment, (org, segment))
@@ -251,17 +251,16 @@ class _SegmentStatements:
 @cache
 def _statements(table: EventTable[Any], dialect: Dialect) -> _SegmentStatements:
     waiting, segments, trigrams = table.unsegmented, table.segments, table.trigrams
+    joined = dialect.join_in_order(table.name, "e", "e.key = k.value AND +e.org = ?")
+    by_keys: LiteralString = f"FROM ({dialect.integers}) k {joined}"
     return _SegmentStatements(
         wait=f"INSERT INTO {waiting} (org, event) VALUES (?, ?) ON CONFLICT DO NOTHING",
         waiting=f"SELECT event FROM {waiting} WHERE org = ? ORDER BY event LIMIT ?",
         forget=f"DELETE FROM {waiting} WHERE org = ? AND event = ?",
         forget_up_to=f"DELETE FROM {waiting} WHERE org = ? AND event <= ?",
         # In no order: PostgreSQL, which may not sort, would walk all events along their keys.
-        texts=(
-            f"SELECT e.key, e.words, e.other_words FROM {table.name} e "
-            f"WHERE e.key IN ({dialect.integers})"
-        ),
-        present=f"SELECT e.key FROM {table.name} e WHERE e.key IN ({dialect.integers})",
+        texts=f"SELECT e.key, e.words, e.other_words {by_keys}",
+        present=f"SELECT e.key {by_keys}",
         next_segment=f"SELECT coalesce(max(segment), 0) + 1 FROM {segments} WHERE org = ?",
         count_segments=f"SELECT count(*) FROM {segments} WHERE org = ?",
         some_segments=(

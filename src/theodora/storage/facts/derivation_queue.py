@@ -178,7 +178,9 @@ def split_wide_tasks(org: Organisation, cursor: Cursor) -> None:
             "VALUES (?, 'sequence', ?, ?, ?)",
             [(org.key, *sequence, marked_at_ns) for sequence in covered],
         )
-    cursor.executemany("DELETE FROM marks WHERE number = ?", [(number,) for number, *_ in wide])
+    cursor.executemany(
+        "DELETE FROM marks WHERE org = ? AND number = ?", [(org.key, number) for number, *_ in wide]
+    )
 
 
 def queued_sequences(cursor: Cursor, after: Mapping[int, int]) -> Mapping[SequenceKey, Changed]:
@@ -216,11 +218,13 @@ def _sequences_after(
     }
 
 
-def take_task(cursor: Cursor, number: int) -> bool:
+def take_task(cursor: Cursor, org: Organisation, number: int) -> bool:
     """Locks the mark; whether it is still there and no other process has locked it."""
     # A mark that another process has locked is skipped, not waited for: that process derives it.
-    statement: LiteralString = f"SELECT 1 FROM marks WHERE number = ? {cursor.dialect.lock_if_free}"
-    return cursor.execute(statement, (number,)).fetchone() is not None
+    statement: LiteralString = (
+        f"SELECT 1 FROM marks WHERE org = ? AND number = ? {cursor.dialect.lock_if_free}"
+    )
+    return cursor.execute(statement, (org.key, number)).fetchone() is not None
 
 
 def is_queued_since(cursor: Cursor, key: SequenceKey, up_to: int) -> bool:
@@ -301,9 +305,9 @@ def _covered(
 def _with(cursor: Cursor, org: Organisation, term: Term) -> list[tuple[str, str | None]]:
     """Service and env of every sequence with a deployment that has a term."""
     found = events_with(DEPLOYMENTS, org, term)
-    joined = cursor.dialect.join_in_order("deployments", "d", "d.key = p.event")
+    joined = cursor.dialect.join_in_order("deployments", "d", "d.key = p.event AND +d.org = ?")
     rows = cursor.execute(
-        f"SELECT DISTINCT d.service, d.env FROM ({found.sql}) p {joined}", found.values
+        f"SELECT DISTINCT d.service, d.env FROM ({found.sql}) p {joined}", (*found.values, org.key)
     )
     return [(service, env) for service, env in rows]
 

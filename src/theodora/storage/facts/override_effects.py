@@ -148,11 +148,11 @@ def _last_finish(
     """When the last deployment of a version finished, of those that did so before an instant."""
     found = events_with(DEPLOYMENTS, org, Term("version", version))
     last_ns = _END_OF_TIME_NS if before_ns is None else before_ns - 1
-    joined = cursor.dialect.join_in_order("deployments", "e", "e.key = p.event")
+    joined = cursor.dialect.join_in_order("deployments", "e", "e.key = p.event AND +e.org = ?")
     row = cursor.execute(
         f"SELECT max(e.finished_at_ns) FROM ({found.sql}) p {joined} "
         "WHERE e.service = ? AND e.env IS NOT DISTINCT FROM ? AND e.finished_at_ns <= ?",
-        (*found.values, service, env, last_ns),
+        (*found.values, org.key, service, env, last_ns),
     ).fetchone()
     return row[0] if row else None
 

@@ -72,10 +72,10 @@ def _outdated(
     """Keys and stored ids of some events with the URL, those that are up to date left out."""
     clean = without_credentials(url)
     found = events_with(table, org, Term("repository_url", url))
-    joined = cursor.dialect.join_in_order(table.name, "e", "e.key = p.event")
+    joined = cursor.dialect.join_in_order(table.name, "e", "e.key = p.event AND +e.org = ?")
     rows = cursor.execute(
         f"SELECT e.key, e.repository_id FROM ({found.sql}) p {joined} LIMIT ?",
-        (*found.values, limit),
+        (*found.values, org.key, limit),
     )
     for key, stored_id in rows.fetchall():
         if clean != url or stored_id != repository_id(clean):

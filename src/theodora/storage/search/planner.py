@@ -472,12 +472,12 @@ class Search:
         event: LiteralString = "DISTINCT event" if _may_repeat(union) and not tailed else "event"
         events = [Condition(f"SELECT {event} FROM ({arm.sql}) arm", arm.values) for arm in arms]
         found = _together(" UNION ", events) if events else _NOTHING
+        joined = self._join_event("p.event")
         return Condition(
-            f"SELECT {self._columns} FROM ({found.sql}) p "
-            f"{self._join_event('p.event')} WHERE {self._where.sql} "
+            f"SELECT {self._columns} FROM ({found.sql}) p {joined.sql} WHERE {self._where.sql} "
             f"ORDER BY {self._sorted_by} IS NULL, {self._sorted_by} {self._direction}, e.id "
             "LIMIT ?",
-            (*found.values, *self._where.values),
+            (*found.values, *joined.values, *self._where.values),
         )
 
     def _merged(self, merge: Merge) -> list[Condition]:
@@ -502,7 +502,7 @@ class Search:
         rest, order = unindexed(self._table, self._org), self._direction
         arms = [
             Condition(f"SELECT p.started_at_ns, p.event {each.sql}", each.values)
-            for each in self._postings(merge, "")
+            for each in self._postings(merge, Condition("", ()))
         ]
         tail = Condition(
             f"SELECT e.started_at_ns, e.key AS event FROM {self._table.name} e WHERE {rest.sql}",
@@ -515,15 +515,16 @@ class Search:
         keys = _together(" UNION ALL ", ordered)
         columns = _replaced(self._columns, "e.started_at_ns", "p.started_at_ns")
         once: LiteralString = "" if self._are_apart(merge.walked) else _ONCE
+        joined = self._join_event("p.event")
         return Condition(
             f"SELECT {once}{columns} "
             f"FROM (SELECT * FROM ({keys.sql}) every ORDER BY started_at_ns {order} OFFSET 0) p "
-            f"{self._join_event('p.event')} WHERE {self._where.sql} "
+            f"{joined.sql} WHERE {self._where.sql} "
             f"ORDER BY p.started_at_ns {order}, e.id, p.event LIMIT ?",
-            (*keys.values, *self._where.values),
+            (*keys.values, *joined.values, *self._where.values),
         )
 
-    def _postings(self, merge: Merge, more: LiteralString) -> list[Condition]:
+    def _postings(self, merge: Merge, more: Condition) -> list[Condition]:
         """The part of a statement from FROM on for the postings `p` of each term that is walked.
 
         `more` is joined to them. Before that, other terms that have to be there are looked up among
@@ -543,11 +544,11 @@ class Search:
         )
         terms = [probe.term for _, probe in zip(_NEEDED_NAMES, merge.needed, strict=False)]
         walked: LiteralString = (
-            f"FROM {self._table.postings} p {needed}{more} "
+            f"FROM {self._table.postings} p {needed}{more.sql} "
             "WHERE p.org = ? AND p.term = ? AND p.started_at_ns BETWEEN ? AND ?"
         )
         return [
-            Condition(walked, (*terms, self._org.key, probe.term, *self._window))
+            Condition(walked, (*terms, *more.values, self._org.key, probe.term, *self._window))
             for probe in merge.walked
         ]
 
@@ -583,9 +584,10 @@ class Search:
         found = _together(" UNION ", every)
         return Condition(f"{found.sql} {order}", found.values)
 
-    def _join_event(self, key: LiteralString) -> LiteralString:
+    def _join_event(self, key: LiteralString) -> Condition:
         """Joins the event's row, `e`, to those before it."""
-        return self._dialect.join_in_order(self._table.name, "e", f"e.key = {key}")
+        on: LiteralString = f"e.key = {key} AND +e.org = ?"
+        return Condition(self._dialect.join_in_order(self._table.name, "e", on), (self._org.key,))
 
     def _first_of(self, arm: Condition, order: LiteralString) -> Condition:
         """No more of an arm than the limit can ask for."""
@@ -605,12 +607,11 @@ class Search:
         columns = _replaced(
             self._columns, f"{self._sorted_by} AS sorted_by", "n.value AS sorted_by"
         )
-        valued = self._has_value("n.value")
+        valued, joined = self._has_value("n.value"), self._join_event("n.event")
         return Condition(
-            f"SELECT {columns} FROM {self._table.numbers} n "
-            f"{self._join_event('n.event')} "
+            f"SELECT {columns} FROM {self._table.numbers} n {joined.sql} "
             f"WHERE n.org = ? AND n.field = ? AND {valued.sql} AND {self._where.sql}",
-            (self._org.key, field, *valued.values, *self._where.values),
+            (*joined.values, self._org.key, field, *valued.values, *self._where.values),
         )
 
     def _without_value(self) -> Condition:

@@ -104,7 +104,7 @@ def test_what_one_process_derives_no_other_takes_up(url: str):
         for database in databases:
             stack.callback(database.close)
         [changed] = databases[0].read(partial(queued_sequences, after={})).values()
-        lock = lambda cursor: take_task(cursor, changed.oldest)  # noqa: E731
+        lock = lambda cursor: take_task(cursor, org, changed.oldest)  # noqa: E731
         with databases[0].claim(lock, org=1) as mine, databases[1].claim(lock, org=1) as others:
             assert mine is not None
             assert others is None
