@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from actors import TESTER
 from theodora.app import Built, build
 from theodora.config import load
+from theodora.events.values import STAGE_AVERAGES
 from theodora.storage import Store
 from theodora.storage.access.key_secrets import KeyKind, new_secret
 from theodora.storage.access.keys import PERMISSIONS_OF
@@ -36,6 +37,7 @@ DERIVED = frozenset(
     {
         *("change_failure", "deployment_type", "remediation", "recovery_time_sec"),
         *("number_of_commits", "change_lead_time"),
+        *(each.name for each in STAGE_AVERAGES),
     }
 )
 """Attributes that what the server finds out later may change."""

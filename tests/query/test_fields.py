@@ -116,6 +116,7 @@ class TestSortKeys:
         assert " ".join(SORT_KEYS[Kind.DEPLOYMENT]) == (
             f"{both} service change_failure deployment_type recovery_time_sec number_of_commits"
             " change_lead_time duration repository_id"
+            " avg_time_to_pr_ready avg_review_time avg_merge_time avg_time_to_deploy"
         )
         assert " ".join(SORT_KEYS[Kind.FAILURE]) == f"{both} name severity time_to_restore"
 

@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from theodora.events import Deployment, Failure, Git, Remediation
+from theodora.events.values import STAGE_AVERAGES
 from theodora.query import (
     FIELDS,
     NOTHING,
@@ -137,6 +138,7 @@ def _deployment(
         recovery_time_sec=_maybe(rng, rng.choice(SPANS)),
         number_of_commits=_maybe(rng, rng.choice(COUNTS)),
         change_lead_time=_maybe(rng, rng.choice(SPANS)),
+        **{each.name: _maybe(rng, rng.choice(SPANS)) for each in STAGE_AVERAGES},
         failed_by=_maybe(rng, rng.choice(TEXTS)),
         lead_time_status=_maybe(rng, rng.choice(("baseline", "gap", "shallow"))),
         **values,

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import click
 
-from theodora.events.values import DEPLOYMENT_TEXTS, FAILURE_TEXTS, TextAttribute
+from theodora.events.values import DEPLOYMENT_TEXTS, FAILURE_TEXTS, STAGE_AVERAGES, TextAttribute
 
 ROWS_AT_ONCE = 10_000
 """Rows of a row group; only one group is in memory."""
@@ -62,6 +62,7 @@ DEPLOYMENT_COLUMNS = (
     ParquetColumn("remediation_id", _TEXT, "remediation.id"),
     ParquetColumn("remediation_type", _TEXT, "remediation.type"),
     *_columns(_INTEGER, "recovery_time_sec number_of_commits change_lead_time duration"),
+    *_columns(_INTEGER, " ".join(each.name for each in STAGE_AVERAGES)),
     *_columns(_TEXT, "failed_by lead_time_status"),
 )
 FAILURE_COLUMNS = (

@@ -16,11 +16,13 @@ from theodora.events.timestamps import format_rfc3339
 from theodora.events.values import (
     DEPLOYMENT_TEXTS,
     FAILURE_TEXTS,
+    STAGE_AVERAGES,
     Deployment,
     DeploymentType,
     Failure,
     Remediation,
     TextAttribute,
+    stage_averages,
     texts_of,
 )
 
@@ -101,6 +103,10 @@ DeploymentAttributes = msgspec.defstruct(
             Annotated[int, Meta(description="Whole seconds.")] | UnsetType,
             UNSET,
         ),
+        *(
+            (each.name, Annotated[int, Meta(description=each.about, ge=0)] | UnsetType, UNSET)
+            for each in STAGE_AVERAGES
+        ),
         ("duration", _Seconds),
         ("source", str),
         ("created_at", _Instant),
@@ -155,6 +161,7 @@ def _deployment_attributes(event: Deployment, write: WriteInstant) -> msgspec.St
         recovery_time_sec=_known(event.recovery_time_sec),
         number_of_commits=_known(event.number_of_commits),
         change_lead_time=_known(event.change_lead_time),
+        **_stage_averages_known(event),
         duration=event.duration,
         source=event.source,
         created_at=write(event.created_at_ns),
@@ -179,6 +186,11 @@ def _failure_attributes(event: Failure, write: WriteInstant) -> msgspec.Struct:
 
 def _texts_sent(event: Deployment | Failure) -> dict[str, str]:
     return {name: text for name, text in texts_of(event).items() if text is not None}
+
+
+def _stage_averages_known(event: Deployment) -> dict[str, Any]:
+    found = zip(STAGE_AVERAGES, stage_averages(event), strict=True)
+    return {each.name: _known(value) for each, value in found}
 
 
 def _known(value: Any) -> Any:

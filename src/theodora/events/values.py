@@ -84,6 +84,11 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     number_of_commits: int | None = None
     change_lead_time: int | None = None
     """Seconds, the mean over the deployment's commits."""
+    avg_time_to_pr_ready: int | None = None
+    """Seconds, the mean over the commits that went through this stage, as in those below."""
+    avg_review_time: int | None = None
+    avg_merge_time: int | None = None
+    avg_time_to_deploy: int | None = None
     failed_by: str | None = None
     """What marked it as failed: the id of a rule, `override` or `incident`."""
     lead_time_status: UnmeasuredStatus | None = None
@@ -255,8 +260,33 @@ FAILURE_TEXTS: tuple[TextAttribute, ...] = (
 read these tables."""
 
 
+class StageAverage(NamedTuple):
+    """A derived number of deployments: how long a stage of their lead times took on average."""
+
+    name: LiteralString
+    """As Datadog documents it: `avg_` and the stage."""
+    about: str
+
+
+STAGE_AVERAGES = (
+    StageAverage(
+        "avg_time_to_pr_ready",
+        "The mean time from a commit until its pull request was ready for review.",
+    ),
+    StageAverage("avg_review_time", "The mean time from ready for review to the last approval."),
+    StageAverage("avg_merge_time", "The mean time from the last approval to the merge."),
+    StageAverage(
+        "avg_time_to_deploy", "The mean time from the merge to the start of the deployment."
+    ),
+)
+"""Each is over the deployment's commits that went through the stage, in seconds; no value if none
+did. The stage after them, the deployment itself, is its duration. Documents, columns, search,
+exports and pages read this table."""
+
+
 _DEPLOYMENT_NAMES = tuple(text.name for text in DEPLOYMENT_TEXTS)
 _FAILURE_NAMES = tuple(text.name for text in FAILURE_TEXTS)
+_stage_averages = attrgetter(*(each.name for each in STAGE_AVERAGES))
 _deployment_texts = attrgetter(*_DEPLOYMENT_NAMES)
 _failure_texts = attrgetter(*_FAILURE_NAMES)
 
@@ -264,6 +294,11 @@ _failure_texts = attrgetter(*_FAILURE_NAMES)
 def text_values(event: "Deployment | Failure") -> tuple[str | None, ...]:
     """The text attributes of an event, in the order of its table."""
     return _deployment_texts(event) if isinstance(event, Deployment) else _failure_texts(event)
+
+
+def stage_averages(deployment: "Deployment") -> tuple[int | None, ...]:
+    """The averages of stages, in the order of their table."""
+    return _stage_averages(deployment)
 
 
 def texts_of(event: "Deployment | Failure") -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 from theodora.events import Deployment, Failure, format_rfc3339
 from theodora.events.pull_requests import PullRequestEvent, ShippingDeployment
-from theodora.events.values import DEPLOYMENT_TEXTS, FAILURE_TEXTS
+from theodora.events.values import DEPLOYMENT_TEXTS, FAILURE_TEXTS, STAGE_AVERAGES
 
 Event: TypeAlias = Deployment | Failure
 Searched: TypeAlias = Event | PullRequestEvent
@@ -342,6 +342,10 @@ FIELDS: tuple[Field, ...] = (
         lambda d: d.change_lead_time,
         "change_lead_time",
     ),
+    *(
+        _deployments(each.name, Type.DURATION, each.about, attrgetter(each.name), each.name)
+        for each in STAGE_AVERAGES
+    ),
     _deployments(
         "recovery_time_sec",
         Type.DURATION,
@@ -416,6 +420,7 @@ SORT_KEYS: Mapping[Kind, tuple[str, ...]] = {
         "change_lead_time",
         "duration",
         "repository_id",
+        *(each.name for each in STAGE_AVERAGES),
     ),
     Kind.FAILURE: (*_SORTED_BY_BOTH, "name", "severity", "time_to_restore"),
 }

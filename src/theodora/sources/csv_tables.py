@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from theodora.errors import Invalid, Problem
 from theodora.events.json_values import JsonValue
-from theodora.events.values import DEPLOYMENT_TEXTS, FAILURE_TEXTS
+from theodora.events.values import DEPLOYMENT_TEXTS, FAILURE_TEXTS, STAGE_AVERAGES
 from theodora.sources.rows import Row
 
 Cell: TypeAlias = Callable[[str], JsonValue]
@@ -245,6 +245,7 @@ DEPLOYMENTS = Columns(
             *("duration", "change_failure", "deployment_type", "failed_by", "remediation.id"),
             *("remediation.type", "recovery_time_sec", "number_of_commits", "change_lead_time"),
             "lead_time_status",
+            *(each.name for each in STAGE_AVERAGES),
         )
     ),
     tuple(frozenset({name}) for name in ("service", "started_at", "finished_at")),

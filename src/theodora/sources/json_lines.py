@@ -31,6 +31,7 @@ from theodora.events.json_values import (
 )
 from theodora.events.members import Members
 from theodora.events.timestamps import nanoseconds_from_json
+from theodora.events.values import STAGE_AVERAGES
 from theodora.sources.rows import Row
 
 E = TypeVar("E", Deployment, Failure)
@@ -48,6 +49,7 @@ _KEPT: Members = dict.fromkeys(
 _DERIVED: Members = {
     **dict.fromkeys(("change_failure", "deployment_type", "recovery_time_sec", "failed_by")),
     **dict.fromkeys(("number_of_commits", "change_lead_time", "lead_time_status", "duration")),
+    **dict.fromkeys(each.name for each in STAGE_AVERAGES),
     "remediation": dict.fromkeys(("id", "type")),
 }
 DEPLOYMENT_LINE: Members = {**DEPLOYMENT_MEMBERS, **_KEPT, **_DERIVED}
@@ -160,6 +162,10 @@ class _Derived(msgspec.Struct):
     recovery_time_sec: _Count | None = None
     number_of_commits: _Count | None = None
     change_lead_time: _Seconds | None = None
+    avg_time_to_pr_ready: _Count | None = None
+    avg_review_time: _Count | None = None
+    avg_merge_time: _Count | None = None
+    avg_time_to_deploy: _Count | None = None
 
 
 def _with_derived(deployment: Deployment, document: JsonObject) -> Deployment:

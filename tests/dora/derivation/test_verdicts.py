@@ -7,6 +7,7 @@ from golden.examples import instant_ns
 from theodora.dora.derivation.derived import Derived
 from theodora.dora.derivation.overrides import GivenRemediation, Override
 from theodora.events import Failure, Remediation
+from theodora.events.values import stage_averages
 
 ROLLED_BACK = """
     d1  10:00  version=1
@@ -198,3 +199,12 @@ def test_a_derived_deployment_reads_as_an_event_in_whole_seconds():
     assert (event.remediation, event.recovery_time_sec) == (Remediation("d2", "rollback"), 3600)
     assert (event.number_of_commits, event.change_lead_time) == (2, 3600)
     assert found["d0"].event.number_of_commits is None
+
+
+def test_the_average_of_a_stage_is_over_the_commits_that_went_through_it():
+    """One of its commits was never in review, and none was approved: that is not 0."""
+    block = "a 09:00\nb 10:00 <a\nc 10:00:01 <b"
+    request = "#1 created=10:01 merged=10:30 merge=b method=rebase commits=b@10:00"
+    found = shop("d0 09:30 sha=a\nd1 11:00 sha=c", commits=block, pull_requests=request)
+    assert stage_averages(found["d1"].event) == (60, None, None, 2_700)
+    assert stage_averages(found["d0"].event) == (None, None, None, None)

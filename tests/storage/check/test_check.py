@@ -185,6 +185,7 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
         f"UPDATE deployments SET duration = duration + 1 WHERE key = {TWENTIETH}",
         f"UPDATE deployments SET repository_id = 'x' WHERE key = {TWENTIETH}",
         f"UPDATE deployments SET change_lead_time = 1 WHERE key = {TWENTIETH}",
+        f"UPDATE deployments SET avg_time_to_deploy = 1 WHERE key = {TWENTIETH}",
         f"UPDATE deployments SET receipt = receipt + 1000000 WHERE key = {TWENTIETH}",
         f"UPDATE deployments SET key = {TWENTIETH} + 900 WHERE org = 2",
     ),

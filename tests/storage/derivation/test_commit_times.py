@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from actors import TESTER
 from repositories import hourly_commits
-from theodora.dora import MetricsQuery
+from settling import in_every_state
+from theodora.dora import MetricsQuery, PullRequest
 from theodora.dora.assistance.shipped import ShippedCommit
 from theodora.dora.derivation.authorship import Authorship
 from theodora.dora.derivation.derived import Changes, NewCommit
@@ -15,7 +16,8 @@ from theodora.dora.derivation.stages import Stages
 from theodora.dora.metrics.calendar import Period
 from theodora.dora.metrics.metrics import Metrics
 from theodora.events import Deployment, Git
-from theodora.storage import Organisation, OverrideValues, Store
+from theodora.query import Kind, parse, sort_key
+from theodora.storage import Organisation, OverrideValues, Selection, Store
 from theodora.storage.derivation.commit_times import Measured, decode_spans
 from theodora.storage.derivation.commit_times import measured as measured_of
 from theodora.storage.derivation.shipped_commits import decode_shipped
@@ -199,3 +201,42 @@ def test_a_sequence_that_is_divided_again_is_measured_as_before(store: Store, or
         store.settings.put(org, {"sequence_tag": tag}, "web", actor=TESTER).result()
         store.derivations.derive_all_queued(actor=TESTER)
         assert measured(store, org).change_lead_time.n == lead_times
+
+
+def add_reviewed(store: Store, org: Organisation, number: int, sha: str, hours: int) -> None:
+    """A pull request of one commit, which waits `hours` for its approval."""
+    ready_ns = START_NS + 3 * HOUR_NS
+    request = PullRequest(
+        number=number,
+        merge_commit_sha=sha,
+        merge_method="rebase",
+        created_at_ns=ready_ns,
+        last_approved_at_ns=ready_ns + hours * HOUR_NS,
+        merged_at_ns=ready_ns + hours * HOUR_NS,
+    )
+    store.commits.add_pull_requests(org, REPOSITORY_ID, [request], actor=TESTER).result()
+
+
+def ids(
+    store: Store, org: Organisation, query: str, sort: str = "id", *, descending: bool = False
+) -> list[str]:
+    key = sort_key(sort, Kind.DEPLOYMENT)
+    assert key is not None
+    selection = Selection(query=parse(query), sort=key, descending=descending, limit=9)
+    return [each.id for each in store.deployments.select(org, selection)]
+
+
+@in_every_state
+def test_averages_of_stages_are_searched_and_sorted_by(store: Store, org: Organisation):
+    """And follow what becomes known of pull requests later, whether they are indexed or not."""
+    tell_commits(store, org)
+    put(store, org, *(deployment(id_, 20 + i, SHAS[i]) for i, id_ in enumerate("012")))
+    assert ids(store, org, "avg_review_time:*") == []
+    assert ids(store, org, "avg_time_to_deploy:>1h", "avg_time_to_deploy") == ["1", "2"]
+    add_reviewed(store, org, 1, SHAS[1], hours=9)
+    add_reviewed(store, org, 2, SHAS[2], hours=4)
+    store.derivations.derive_all_queued(actor=TESTER)
+    assert ids(store, org, "@avg_review_time:>4h") == ["1"]
+    assert ids(store, org, "avg_review_time:[4h TO 9h] -avg_merge_time:>0") == ["1", "2"]
+    assert ids(store, org, "", "avg_review_time") == ["2", "1", "0"]
+    assert ids(store, org, "", "avg_review_time", descending=True) == ["1", "2", "0"]

@@ -18,6 +18,7 @@ from storage.derivation.test_explain import explained
 from theodora.dora import DeploymentSequence, MetricsQuery, Period, derive
 from theodora.dora.derivation.explanation import explain
 from theodora.events import Deployment
+from theodora.events.values import STAGE_AVERAGES
 from theodora.storage import Organisation, OverrideValues, Store
 from theodora.storage.derivation.inputs import whole_sequence
 from theodora.storage.facts.derivation_queue import SequenceKey
@@ -102,6 +103,7 @@ def _same(event: Deployment, expected: dict[str, Deployment]) -> bool:
     names = (
         *("change_failure", "deployment_type", "remediation", "recovery_time_sec"),
         *("number_of_commits", "change_lead_time"),
+        *(each.name for each in STAGE_AVERAGES),
     )
     return all(getattr(event, name) == getattr(expected[event.id], name) for name in names)
 

@@ -22,6 +22,7 @@ from settling import in_every_state
 from theodora.dora import DeploymentSequence, Override, PullRequest, Repository, derive
 from theodora.errors import TooSlow
 from theodora.events import Deployment, Failure, Git, Remediation, repository_id
+from theodora.events.values import STAGE_AVERAGES
 from theodora.storage import Actor, Organisation, OverrideValues, Store
 from theodora.storage.deployments import remove_deployment
 from theodora.storage.derivation import run
@@ -41,6 +42,7 @@ HOUR_NS = 3_600 * 10**9
 DERIVED = (
     *("change_failure", "deployment_type", "remediation", "recovery_time_sec"),
     *("number_of_commits", "change_lead_time"),
+    *(each.name for each in STAGE_AVERAGES),
 )
 
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

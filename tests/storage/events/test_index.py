@@ -37,6 +37,7 @@ def changed(rng: random.Random, event: Deployment) -> Deployment:
         recovery_time_sec=rng.choice((None, 0, 60)),
         number_of_commits=rng.choice((None, 0, 3)),
         change_lead_time=rng.choice((None, -1, 90)),
+        avg_review_time=rng.choice((None, 0, 60)),
         failed_by=rng.choice((None, "rollback")),
         lead_time_status=rng.choice((None, "gap")),
     )

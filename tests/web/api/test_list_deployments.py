@@ -10,6 +10,7 @@ from asking import BARE, DEPLOYMENTS, DERIVED, SHOPIST, Tenant, make_tenant
 from databases import ON_POSTGRESQL
 from settling import in_every_state
 from theodora.events import Deployment
+from theodora.events.values import STAGE_AVERAGES
 from theodora.query.fields import SORT_KEYS, Kind
 from theodora.storage import TakesLong
 from theodora.storage.access.keys import Keys
@@ -140,6 +141,10 @@ SENT_KEYS = {
     "recovery_time_sec": lambda found: found["attributes"].get("recovery_time_sec"),
     "number_of_commits": lambda found: found["attributes"].get("number_of_commits"),
     "change_lead_time": lambda found: found["attributes"].get("change_lead_time"),
+    **{
+        each.name: lambda found, name=each.name: found["attributes"].get(name)
+        for each in STAGE_AVERAGES
+    },
     "repository_id": lambda found: found["attributes"].get("git", {}).get("repository_id"),
 }
 

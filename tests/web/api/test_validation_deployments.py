@@ -25,7 +25,8 @@ LIST_TYPE = LIST_TYPES[DEPLOYMENTS]
 UNITS = "seconds, milliseconds, microseconds or nanoseconds"
 SORT_KEYS = (
     "id env team version source started_at finished_at created_at service change_failure "
-    "deployment_type recovery_time_sec number_of_commits change_lead_time duration repository_id"
+    "deployment_type recovery_time_sec number_of_commits change_lead_time duration repository_id "
+    "avg_time_to_pr_ready avg_review_time avg_merge_time avg_time_to_deploy"
 )
 GIT: dict[str, Any] = SHOPIST["git"]
 TYPES = [(7, "number"), (1.5, "number"), (True, "boolean"), ([], "array"), ({}, "object")]

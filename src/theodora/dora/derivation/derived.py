@@ -8,7 +8,7 @@ import msgspec
 
 from theodora.dora.derivation.authorship import Authorship
 from theodora.dora.derivation.overrides import Override
-from theodora.dora.derivation.stages import Stages
+from theodora.dora.derivation.stages import AVERAGED, Stages
 from theodora.events import Deployment, DeploymentType, Remediation, RemediationType
 from theodora.events.values import UnmeasuredStatus, whole_seconds
 
@@ -130,6 +130,8 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     left_out: tuple[LeftOut, ...] = ()
     """Shipped without a lead time of their own, at most 5,000."""
     lead_time: LeadTime = LeadTime()
+    mean_stages: Stages = Stages()
+    """Over the commits that went through each."""
     flags: tuple[Flag, ...] = ()
     shipped: tuple[ShippedRequest, ...] = ()
     """The pull requests that it was the first to ship."""
@@ -259,4 +261,10 @@ class Derived(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             change_lead_time=None if average is None else math.floor(average + 0.5),
             failed_by=self.verdict.failed_by,
             lead_time_status=self.changes.unmeasured,
+            **self._stage_averages(),
         )
+
+    def _stage_averages(self) -> dict[str, int | None]:
+        spans_ns = self.changes.mean_stages
+        found = ((name, getattr(spans_ns, stage)) for name, stage in AVERAGED)
+        return {name: None if mean is None else whole_seconds(mean) for name, mean in found}

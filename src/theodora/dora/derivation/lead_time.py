@@ -22,7 +22,7 @@ from theodora.dora.derivation.path_globs import PathFilter
 from theodora.dora.derivation.pull_requests import PullRequests, squashed_originals
 from theodora.dora.derivation.settings import ServiceSettings
 from theodora.dora.derivation.shipments import NOTHING_SHIPPED, Shipment
-from theodora.dora.derivation.stages import stages_of
+from theodora.dora.derivation.stages import mean_of, stages_of
 from theodora.events import Deployment, Git, MatchKeys
 from theodora.events.values import DAY_NS, SECOND_NS
 
@@ -198,6 +198,7 @@ class LeadTimes:
             commits_total=len(candidates),
             left_out=left_out[:COMMIT_LIMIT],
             lead_time=lead_time_of(measured),
+            mean_stages=mean_of(each.stages for each in measured),
             flags=tuple(self._flags(new, measured, len(candidates))),
         )
 

@@ -1,17 +1,26 @@
 """The stages of a commit's lead time, from writing it to running it."""
 
+from collections.abc import Iterable
 from typing import Literal, get_args
 
 import msgspec
 
 from theodora.dora.derivation.commits import PullRequest
 from theodora.events import Deployment
+from theodora.events.values import STAGE_AVERAGES
 
 Stage = Literal[
     "time_to_pr_ready", "review_time", "merge_time", "time_to_deploy", "deploy_time", "other"
 ]
 
 STAGES: tuple[Stage, ...] = get_args(Stage)
+
+
+_AVERAGES = frozenset(each.name for each in STAGE_AVERAGES)
+AVERAGED: tuple[tuple[str, Stage], ...] = tuple(
+    (name, stage) for stage in STAGES if (name := f"avg_{stage}") in _AVERAGES
+)
+"""The averages that deployments have, and their stages."""
 
 
 class Stages(msgspec.Struct, frozen=True, gc=False):
@@ -45,6 +54,22 @@ def stages_of(
         waiting = _span(pull_request.merged_at_ns, started_at_ns, time_ns)
     named = [_known(span) for span in (ready, review, merge, waiting, _roll_out(deployment))]
     return Stages(*named, other=_known(lead_time_ns - sum(span or 0 for span in named)))
+
+
+def mean_of(stages: Iterable[Stages | None]) -> Stages:
+    """Of each stage that deployments have an average of, the mean over those that took place.
+
+    It is rounded down to whole nanoseconds, so that whole seconds of it are exact.
+    """
+    known = [each for each in stages if each is not None]
+    return Stages(
+        **{stage: _mean([getattr(each, stage) for each in known]) for _, stage in AVERAGED}
+    )
+
+
+def _mean(spans: Iterable[int | None]) -> int | None:
+    known = [span for span in spans if span is not None]
+    return sum(known) // len(known) if known else None
 
 
 def _pull_request_stages(

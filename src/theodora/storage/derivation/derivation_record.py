@@ -25,7 +25,7 @@ from theodora.dora.derivation.derived import (
 )
 from theodora.dora.derivation.lead_time import lead_time_of
 from theodora.dora.derivation.rule_engine import rules_in_order
-from theodora.dora.derivation.stages import Stages
+from theodora.dora.derivation.stages import Stages, mean_of
 from theodora.dora.derivation.verdicts import unmarked
 from theodora.events import Deployment, DeploymentType
 from theodora.storage.derivation.commit_times import spans_of_commits
@@ -124,6 +124,7 @@ def derived_of(
             commits_total=record.commits_total,
             left_out=tuple(LeftOut(*each) for each in record.left_out),
             lead_time=lead_time_of(commits),
+            mean_stages=mean_of(each.stages for each in commits),
             flags=record.flags,
         ),
         decision=Decision(

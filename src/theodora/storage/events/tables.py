@@ -3,12 +3,19 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
+from operator import attrgetter
 from typing import Any, Generic, LiteralString, NamedTuple, TypeVar
 
 import msgspec
 
 from theodora.events import ActivePeriod, Deployment, Failure, Git, Remediation
-from theodora.events.values import DEPLOYMENT_TEXTS, FAILURE_TEXTS, text_values
+from theodora.events.values import (
+    DEPLOYMENT_TEXTS,
+    FAILURE_TEXTS,
+    STAGE_AVERAGES,
+    stage_averages,
+    text_values,
+)
 from theodora.query.fields import Field, Kind, Tag, Target
 from theodora.query.words import words
 from theodora.storage.engine.condition import Condition
@@ -129,6 +136,7 @@ def decode_texts(encoded: str | None) -> tuple[str, ...]:
 
 
 _DEPLOYMENT_TEXTS: tuple[LiteralString, ...] = tuple([text.name for text in DEPLOYMENT_TEXTS])
+_STAGE_AVERAGES: tuple[LiteralString, ...] = tuple([each.name for each in STAGE_AVERAGES])
 _FAILURE_TEXTS: tuple[LiteralString, ...] = tuple([text.name for text in FAILURE_TEXTS])
 
 
@@ -160,7 +168,7 @@ def _deployment(row: Row) -> Deployment:
         commit_sha, repository_url, custom_tags, source, created_at_ns,
         change_failure, deployment_type, remediation_id, remediation_type,
         recovery_time_sec, number_of_commits, change_lead_time, failed_by, lead_time_status,
-        *texts,
+        ready, review, merge, to_deploy, *texts,
     ) = row  # fmt: skip
     return Deployment(
         id=id_,
@@ -180,6 +188,10 @@ def _deployment(row: Row) -> Deployment:
         change_lead_time=change_lead_time,
         failed_by=failed_by,
         lead_time_status=lead_time_status,
+        avg_time_to_pr_ready=ready,
+        avg_review_time=review,
+        avg_merge_time=merge,
+        avg_time_to_deploy=to_deploy,
         **dict(zip(_DEPLOYMENT_TEXTS, texts, strict=True)),
     )
 
@@ -210,6 +222,7 @@ def _derived_deployment(event: Deployment) -> tuple[Any, ...]:
         event.change_lead_time,
         event.failed_by,
         event.lead_time_status,
+        *stage_averages(event),
     )
 
 
@@ -244,6 +257,7 @@ DEPLOYMENTS = EventTable(
         "change_lead_time",
         "failed_by",
         "lead_time_status",
+        *_STAGE_AVERAGES,
         *_DEPLOYMENT_TEXTS,
     ),
     sent_columns=(
@@ -269,6 +283,7 @@ DEPLOYMENTS = EventTable(
         "change_lead_time",
         "failed_by",
         "lead_time_status",
+        *_STAGE_AVERAGES,
     ),
     derived_fields=(
         "change_failure",
@@ -279,6 +294,7 @@ DEPLOYMENTS = EventTable(
         "change_lead_time",
         "failed_by",
         "lead_time_status",
+        *_STAGE_AVERAGES,
     ),
     from_row=_deployment,
     sent_values=_sent_deployment,
@@ -301,6 +317,7 @@ DEPLOYMENTS = EventTable(
         ("number_of_commits", lambda event: event.number_of_commits),
         ("change_lead_time", lambda event: event.change_lead_time),
         ("recovery_time_sec", lambda event: event.recovery_time_sec),
+        *((name, attrgetter(name)) for name in _STAGE_AVERAGES),
     ),
     searched=lambda event: (
         event.service,
