@@ -4,7 +4,7 @@ They have the metrics API's names. A default is not written into URLs, so that a
 current; links within the dashboard keep the other values.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple
@@ -29,6 +29,8 @@ from theodora.report.parameters import (
 from theodora.storage import Organisation, Store
 
 COMMON = ("query", "range", "from", "to", "interval", "timezone", "week_start")
+COLUMNS = "columns"
+"""Which columns a list shows; links from the list to itself keep it."""
 _OLD_NAMES = {"tz": "timezone"}
 """Parameters in old bookmarks; links have the new names."""
 INTERVALS: tuple[Interval, ...] = ("day", "week", "month", "quarter")
@@ -93,6 +95,10 @@ class Scope:
     """The path prefix of the server."""
     kind: Kind = Kind.DEPLOYMENT
     """What the search is about: pull requests have fields of their own."""
+    path: str = ""
+    """Of the page, without the prefix."""
+    columns: str | None = None
+    """The names of its columns, with commas between; None where the address names none."""
 
     @property
     def tree(self) -> Query:
@@ -167,7 +173,12 @@ class Scope:
         return self.href(path) + (f"?{encoded}" if encoded else "")
 
     def _given_to(self, path: str) -> Mapping[str, str]:
-        """What a link to the path keeps: a search of pull requests means nothing elsewhere."""
+        """What a link to the path keeps.
+
+        A search of pull requests means nothing elsewhere, and columns nothing on another page.
+        """
+        if self.columns is not None and path == self.path:
+            return {**self.given, COLUMNS: self.columns}
         if self.kind is Kind.PULL_REQUEST and not path.startswith(PULL_REQUESTS_PATH):
             return {name: value for name, value in self.given.items() if name != "query"}
         return self.given
@@ -243,6 +254,12 @@ def dashboard_defaults(store: Store, org: Organisation) -> Defaults:
     return Defaults(query=to_text(Production()) if store.settings.has_production(org) else "")
 
 
+def column_names(given: Iterable[str]) -> list[str]:
+    """The names of columns in parameters, each once: a form sends one for each of its boxes."""
+    names = (name.strip() for text in given for name in text.split(","))
+    return list(dict.fromkeys(name for name in names if name))
+
+
 def read_scope(
     parameters: Mapping[str, str],
     now_ns: int,
@@ -250,6 +267,8 @@ def read_scope(
     prefix: str = "",
     defaults: Defaults = Defaults(),
     kind: Kind = Kind.DEPLOYMENT,
+    path: str = "",
+    columns: str | None = None,
 ) -> Scope:
     """The scope of a URL's parameters; `Invalid` names the wrong parameter."""
     given = _given(parameters)
@@ -272,6 +291,8 @@ def read_scope(
         defaults=defaults,
         prefix=prefix,
         kind=kind,
+        path=path,
+        columns=columns,
     )
 
 

@@ -8,7 +8,7 @@ import re
 import shlex
 import threading
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from hypothesis import given
@@ -85,12 +85,56 @@ def test_deployments_stand_newest_first_in_groups_of_days(tenant: Tenant) -> Non
 def test_columns_and_facets_have_the_words_of_people(tenant: Tenant) -> None:
     deploy(tenant, 1)
     page = sign_in(tenant).page(PAGE)
-    heads = [head.text for head in page.one("table", class_="ex-t").one("thead").all("th")]
-    assert heads == [
+    assert column_names(page) == [
         *("Finished", "Service", "Version", "Verdict"),
         *("Commits", "Lead time", "Took", "Fix"),
     ]
     assert "Verdict" in [legend.text for legend in page.all("legend")]
+
+
+def column_names(page: Element) -> list[str]:
+    return [head.text for head in page.one("table", class_="big").one("thead").all("th")]
+
+
+def test_columns_are_chosen_without_script_and_kept_by_every_link_to_the_list(
+    tenant: Tenant,
+) -> None:
+    deploy(tenant, 1, team="shop", custom_tags=["region:eu", "region:us"], env="staging")
+    browser = sign_in(tenant)
+    (link,) = [a for a in browser.page(f"{PAGE}&limit=25").all("a") if a.text == "Columns"]
+    form = browser.page(link["href"]).one("form", class_="columns")
+    fields = [(each["name"], each["value"]) for each in form.all("input", type="hidden")]
+    boxes = [(each["name"], each["value"]) for each in form.all("input", type="checkbox")]
+    fields += [each for each in boxes if each[1] in {"team", "avg_review_time"}]
+    page = browser.page(f"/deployments?{urlencode([*fields, ('columns', '@region, @zone')])}")
+    assert column_names(page) == ["Finished", "Service", "Team", "Review", "region", "zone"]
+    row = page.one("table", class_="ex-t").all("tr")[-1]
+    assert [cell.text for cell in row.all("td")][1:] == ["shop", "—", "eu, us", "—"]
+    assert "limit=25" in page.one("table").one("thead").all("a")[0]["href"]
+    into = choice(page, "staging").all("a")[0]["href"]
+    assert column_names(browser.page(into)) == column_names(page)
+    kept = page.one("form", class_="scope").one("input", name="columns")["value"]
+    assert kept == "finished_at,service,team,avg_review_time,@region,@zone"
+    assert "columns" not in page.one("nav", aria_label="Main").one("a", data_key="f")["href"]
+
+
+def test_columns_that_are_not_there_are_named_and_the_list_is_shown(tenant: Tenant) -> None:
+    id_ = deploy(tenant, 1)
+    page = sign_in(tenant).page(f"{PAGE}&columns=env,<b>,nothing")
+    assert "There are no columns <b>, nothing." in page.one("p", role="status").text
+    assert column_names(page) == ["Finished", "Service", "Environment"]
+    assert rows(page) == [id_]
+
+
+def test_columns_sort_the_list_by_what_it_can_be_sorted_by(tenant: Tenant) -> None:
+    deploy(tenant, 1, custom_tags=["region:eu"])
+    page = sign_in(tenant).page(f"{PAGE}&columns=avg_merge_time,failed_by,@region")
+    sorting = [
+        parse_qs(urlsplit(link["href"]).query).get("sort", [""])[0]
+        for head in page.one("table").one("thead").all("th")
+        for link in head.all("a")
+    ]
+    assert sorting == ["finished_at", "service", "-avg_merge_time"]
 
 
 def test_a_row_leads_to_its_deployment_and_its_service(tenant: Tenant) -> None:

@@ -50,6 +50,17 @@ def test_failures_stand_newest_first_with_their_length(tenant: Tenant) -> None:
     assert page.one("p", class_="cnt").text == "2 failures in this period"
 
 
+def test_columns_of_failures_are_chosen(tenant: Tenant) -> None:
+    fail(tenant, 0, env="staging", custom_tags=["room:7"])
+    page = sign_in(tenant).page(f"{PAGE}&columns=env,@room,finished_at")
+    assert [head.text for head in page.one("thead").all("th")] == [
+        *("Name", "Environment", "Restored", "room"),
+    ]
+    (row,) = page.one("table", class_="big").one("tbody").all("tr")
+    assert [cell.text for cell in row.all("td")] == ["staging", "—", "7"]
+    assert [cell["data-l"] for cell in row.all("td")] == ["Environment", "Restored", "room"]
+
+
 @ON_EACH
 @in_every_state
 def test_a_search_narrows_the_list(tenant: Tenant) -> None:

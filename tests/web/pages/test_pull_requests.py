@@ -47,6 +47,16 @@ def test_requests_stand_last_updated_first_without_those_of_bots(tenant: Tenant)
     assert len(narrowed.one("table", class_="big").one("tbody").all("tr")) == 1
 
 
+def test_columns_of_requests_are_chosen(tenant: Tenant) -> None:
+    tell(tenant)
+    page = sign_in(tenant).page(f"{PAGE}&columns=merge_time,service,number_of_commits,@team")
+    table = page.one("table", class_="big")
+    heads = [head.text for head in table.one("thead").all("th")]
+    assert heads == ["Pull request", "Services", "Commits", "Merge"]
+    assert table.one("tbody").all("tr")[0].all("td")[0].text == "shop"
+    assert "There is no column @team." in page.one("p", role="status").text
+
+
 def test_figures_are_of_merged_requests_and_by_group(tenant: Tenant) -> None:
     tell(tenant)
     page = sign_in(tenant).page(f"{PAGE}&group_by=service")

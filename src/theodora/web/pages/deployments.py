@@ -4,32 +4,51 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 from markupsafe import Markup
 
+from theodora.dora.derivation.stages import AVERAGED
 from theodora.dora.metrics.calendar import Bucket, Interval, buckets_of
 from theodora.events import Deployment
-from theodora.events.values import DEPLOYMENT_TEXTS
+from theodora.events.values import DEPLOYMENT_TEXTS, STAGE_AVERAGES
 from theodora.query import Everything, Kind, Query, any_of, resolve
 from theodora.query.operands import equals
 from theodora.report import wording
 from theodora.report.annotations import annotations_of
-from theodora.report.charts import DAY_BASE, Count, day_histogram, flags_drawn, slots_of
+from theodora.report.charts import (
+    DAY_BASE,
+    STAGE_NAMES,
+    Count,
+    day_histogram,
+    flags_drawn,
+    slots_of,
+)
 from theodora.report.links import UNMEASURED, VERDICTS, deployment_path, path_of
-from theodora.report.scope import Scope
+from theodora.report.scope import Scope, service_path
 from theodora.storage import Selection
 from theodora.storage.metrics.counts import PeriodCounts, ValueCounts, VerdictCounts
 from theodora.web.pages.parts.clauses import clauses_of, joined, known_field, text_of
 from theodora.web.pages.parts.csv_download import Cell, csv_stream
 from theodora.web.pages.parts.facets import count_facets, count_production, facets
+from theodora.web.pages.parts.list_columns import (
+    CellPart,
+    CellParts,
+    ColumnChoice,
+    ListColumn,
+    ListContext,
+    ShownCell,
+    choose_columns,
+    field_column,
+    heads,
+    tag_column,
+)
 from theodora.web.pages.parts.listing import (
     LIMITS,
-    ListColumn,
     Listing,
     ListPage,
     every_event,
-    heads,
     neighbours,
     own_parameters,
     read_listing,
@@ -44,18 +63,6 @@ _MOST_BARS = 120
 _LONG_QUERY = 500
 """Characters; each link that repeats more would make the page many times as long."""
 _MOST_CLAUSES = 6
-
-COLUMNS = (
-    ListColumn("finished_at", "Finished"),
-    ListColumn("service", "Service", begins_ascending=True),
-    ListColumn("version", "Version", begins_ascending=True),
-    ListColumn("change_failure", "Verdict"),
-    ListColumn("number_of_commits", "Commits", is_number=True),
-    ListColumn("change_lead_time", "Lead time", is_number=True),
-    ListColumn("duration", "Took", is_number=True),
-    ListColumn("recovery_time_sec", "Fix"),
-)
-"""The sort keys of the table."""
 
 
 class Remedy(NamedTuple):
@@ -72,17 +79,20 @@ class ExplorerRow(NamedTuple):
     path: str
     chips: tuple[tuple[str, str], ...]
     remedies: tuple[Remedy, ...]
-    commits: str
-    lead_time: str
-    """A dash where there is none."""
-    took: str
+
+
+class ExplorerLine(NamedTuple):
+    """A row of the list."""
+
+    failed: bool
+    cells: tuple[ShownCell, ...]
 
 
 class Day(NamedTuple):
     """The deployments of one day; without a name where they are not in order of time."""
 
     name: str
-    rows: tuple[ExplorerRow, ...]
+    rows: tuple[ExplorerLine, ...]
 
 
 class Way(NamedTuple):
@@ -108,6 +118,7 @@ def show_deployments(visit: Visit) -> Answer:
     tree = scope.tree
     listing = read_listing(visit, Kind.DEPLOYMENT, CLOCK)
     page = _read(visit, listing, tree)
+    choice = choose_columns(visit, COLUMNS, partial(tag_column, _DEPLOYMENT))
     bars = _in_bars(scope)
     buckets = buckets_of(bars.period, bars.interval, bars.calendar, bars.now_ns)
     is_long = len(scope.query) > _LONG_QUERY
@@ -129,8 +140,9 @@ def show_deployments(visit: Visit) -> Answer:
             "is_long": is_long,
             "annotations": annotations,
             "histogram": _histogram(counts.bars, buckets, bars, flags, has_links=not is_long),
-            "columns": tuple(heads(scope, PATH, listing, COLUMNS)),
-            "days": tuple(_days(visit, listing, page)),
+            "columns": tuple(heads(scope, PATH, listing, choice.shown)),
+            "choice": choice,
+            "days": tuple(_days(visit, listing, page, choice)),
             "listing": listing,
             "neighbours": tuple(neighbours(scope, PATH, listing, page)),
             "shown": page.events,
@@ -138,7 +150,6 @@ def show_deployments(visit: Visit) -> Answer:
             "limits": LIMITS,
             "csv_link": scope.link(f"{PATH}.csv", **own),
             "request": request_body(listing, tree, "dora_deployments_list_request"),
-            "shows_env": len({each.env for each in page.events}) > 1,
             "ways": () if page.events else tuple(_ways(visit, tree)),
             "dead": () if page.events else tuple(_dead(visit, tree)),
         }
@@ -157,7 +168,9 @@ CSV_COLUMNS = (
     *("commit_sha", "repository_id", "source"),
     *("started_at", "finished_at", "duration", "change_failure", "deployment_type"),
     *("failed_by", "remediation.id", "remediation.type", "recovery_time_sec"),
-    *("number_of_commits", "change_lead_time", "lead_time_status", "tags"),
+    *("number_of_commits", "change_lead_time", "lead_time_status"),
+    *(each.name for each in STAGE_AVERAGES),
+    "tags",
 )
 """Named and written as the search language has them."""
 
@@ -220,15 +233,27 @@ def _histogram(
     return day_histogram(heights, slots, bars.interval, flags)
 
 
-def _days(visit: Visit, listing: Listing, page: ListPage[Deployment]) -> Iterator[Day]:
-    clock = visit.scope.clock
-    rows = list(rows_of(visit, page.events))
-    if not listing.is_by_time:
-        if rows:
-            yield Day("", tuple(rows))
-        return
-    for name, those in groupby(rows, key=lambda row: clock.long_day(row.deployment.finished_at_ns)):
-        yield Day(name, tuple(those))
+def _days(
+    visit: Visit,
+    listing: Listing,
+    page: ListPage[Deployment],
+    choice: ColumnChoice[ExplorerRow],
+) -> Iterator[Day]:
+    clock, rows = visit.scope.clock, rows_of(visit, page.events)
+    names_env = len({each.env for each in page.events}) > 1 and not choice.shows("env")
+    context = ListContext(visit.scope, listing.is_by_time, names_env)
+
+    def day(row: ExplorerRow) -> str:
+        return clock.long_day(row.deployment.finished_at_ns) if listing.is_by_time else ""
+
+    for name, those in groupby(rows, key=day):
+        yield Day(name, tuple(_line(row, choice, context) for row in those))
+
+
+def _line(
+    row: ExplorerRow, choice: ColumnChoice[ExplorerRow], context: ListContext
+) -> ExplorerLine:
+    return ExplorerLine(row.deployment.change_failure is True, choice.cells(row, context))
 
 
 def rows_of(visit: Visit, deployments: Sequence[Deployment]) -> Iterator[ExplorerRow]:
@@ -239,9 +264,6 @@ def rows_of(visit: Visit, deployments: Sequence[Deployment]) -> Iterator[Explore
             deployment_path(each),
             tuple(_chips(each)),
             tuple(_remedies(each, remedied.get(each.id, ()))),
-            wording.number(each.number_of_commits, wording.DASH),
-            wording.duration(each.change_lead_time, wording.DASH),
-            wording.duration(each.duration),
         )
 
 
@@ -305,3 +327,59 @@ def _dead(visit: Visit, tree: Query) -> Iterator[str]:
     for clause, count in zip(clauses, _count(visit, clauses), strict=True):
         if not count:
             yield text_of(clause)
+
+
+def _finished_cell(row: ExplorerRow, context: ListContext) -> CellParts:
+    clock, at_ns = context.scope.clock, row.deployment.finished_at_ns
+    words = clock.time(at_ns) if context.is_by_day else clock.time_tag(at_ns)
+    return (CellPart(words, context.scope.href(row.path)),)
+
+
+def _service_cell(row: ExplorerRow, context: ListContext) -> CellParts:
+    deployment = row.deployment
+    link = context.scope.link(service_path(deployment.service), query=None)
+    service = CellPart(deployment.service, link, is_given=True)
+    if not deployment.env or not context.names_env:
+        return (service,)
+    return service, CellPart(deployment.env, look="small")
+
+
+def _version_cell(row: ExplorerRow, _: ListContext) -> CellParts:
+    version, git = row.deployment.version, row.deployment.git
+    return (
+        *((CellPart(version, is_given=True),) if version else ()),
+        *((CellPart(wording.short_sha(git.commit_sha), look="small"),) if git else ()),
+    )
+
+
+def _verdict_cell(row: ExplorerRow, _: ListContext) -> CellParts:
+    return tuple(CellPart(word, chip=kind) for kind, word in row.chips)
+
+
+def _fix_cell(row: ExplorerRow, context: ListContext) -> CellParts:
+    return tuple(CellPart(each.words, context.scope.href(each.path)) for each in row.remedies)
+
+
+_DEPLOYMENT = attrgetter("deployment")
+_field = partial(field_column, Kind.DEPLOYMENT, _DEPLOYMENT)
+
+COLUMNS: Sequence[ListColumn[ExplorerRow]] = (
+    ListColumn("finished_at", "Finished", _finished_cell, "always", class_="fi"),
+    ListColumn("service", "Service", _service_cell, "always", begins_ascending=True, is_head=True),
+    _field("env", "Environment"),
+    _field("team", "Team"),
+    ListColumn("version", "Version", _version_cell, begins_ascending=True, class_="ve mono"),
+    _field("repository_id", "Repository"),
+    ListColumn("change_failure", "Verdict", _verdict_cell, class_="vd chips"),
+    _field("failed_by", "Detected by"),
+    _field("number_of_commits", "Commits", class_="co", shown="usually"),
+    _field("change_lead_time", "Lead time", class_="le", shown="usually"),
+    *(_field(average, STAGE_NAMES[stage].name) for average, stage in AVERAGED),
+    _field("duration", "Took", class_="tk", shown="usually"),
+    ListColumn("recovery_time_sec", "Fix", _fix_cell, class_="rem"),
+    _field("source", "Source"),
+    _field("started_at", "Started"),
+    _field("created_at", "Received"),
+    _field("id", "Id"),
+)
+"""The columns of the list, in order."""

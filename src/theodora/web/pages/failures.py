@@ -1,6 +1,8 @@
 """Failures: incidents as a list, and as a CSV file."""
 
+from collections.abc import Sequence
 from functools import partial
+from operator import attrgetter
 from typing import NamedTuple
 
 from theodora.dora.metrics.table import INCIDENT_TIME_TO_RESTORE
@@ -9,13 +11,23 @@ from theodora.events.values import FAILURE_TEXTS, SECOND_NS
 from theodora.query import Kind, resolve
 from theodora.report import wording
 from theodora.report.links import failure_path
+from theodora.report.scope import service_path
 from theodora.storage import Selection
 from theodora.web.pages.parts.clauses import clauses_of
 from theodora.web.pages.parts.csv_download import csv_stream
-from theodora.web.pages.parts.listing import (
+from theodora.web.pages.parts.list_columns import (
+    ABSENT,
+    CellPart,
+    CellParts,
     ListColumn,
-    every_event,
+    ListContext,
+    choose_columns,
+    field_column,
     heads,
+    tag_column,
+)
+from theodora.web.pages.parts.listing import (
+    every_event,
     neighbours,
     own_parameters,
     read_listing,
@@ -26,14 +38,7 @@ from theodora.web.pages.shell.page import Answer, View, Visit
 
 CLOCK = "started_at"
 PATH = "/failures"
-
-COLUMNS = (
-    ListColumn("started_at", "Started"),
-    ListColumn("name", "Name", begins_ascending=True),
-    ListColumn("severity", "Severity", begins_ascending=True),
-    ListColumn("time_to_restore", "Restored after", is_number=True),
-)
-"""What the table is sorted by, and its heads; services and teams come between."""
+_MOST_SERVICES = 4
 
 
 class FailureRow(NamedTuple):
@@ -60,12 +65,16 @@ def show_failures(visit: Visit) -> Answer:
         visit.organisation, scope.metrics_query(interval="total"), tree
     )
     own = own_parameters(listing)
+    choice = choose_columns(visit, COLUMNS, partial(tag_column, _FAILURE))
     return View(
         {
             "restore": report.overall.total[INCIDENT_TIME_TO_RESTORE],
             "clauses": len(clauses_of(tree)),
-            "columns": tuple(heads(scope, PATH, listing, COLUMNS)),
-            "rows": tuple(row_of(each, scope.now_ns) for each in page.events),
+            "columns": tuple(heads(scope, PATH, listing, choice.shown)),
+            "choice": choice,
+            "rows": tuple(
+                choice.cells(row_of(each, scope.now_ns), ListContext(scope)) for each in page.events
+            ),
             "shown": page.events,
             "listing": listing,
             "neighbours": tuple(neighbours(scope, PATH, listing, page)),
@@ -115,3 +124,48 @@ def row_of(failure: Failure, now_ns: int) -> FailureRow:
         "" if restored is None else wording.duration(restored),
         wording.duration(max(age_sec, 0)),
     )
+
+
+def _name_cell(row: FailureRow, context: ListContext) -> CellParts:
+    failure = row.failure
+    link = context.scope.href(row.path)
+    return (CellPart(failure.name or failure.id, link, is_given=True),)
+
+
+def _services_cell(row: FailureRow, context: ListContext) -> CellParts:
+    failure, scope = row.failure, context.scope
+    if not failure.services:
+        return (CellPart(f"team {failure.team}", is_given=True),) if failure.team else ABSENT
+    named = (
+        CellPart(service, scope.link(service_path(service), query=None), is_given=True)
+        for service in failure.services[:_MOST_SERVICES]
+    )
+    more = len(failure.services) - _MOST_SERVICES
+    return (*named, *((CellPart(f"and {more} more"),) if more > 0 else ()))
+
+
+def _restored_cell(row: FailureRow, _: ListContext) -> CellParts:
+    if row.restored:
+        return (CellPart(row.restored),)
+    return (CellPart(f"open for {row.open_for}", look="bad"),)
+
+
+_FAILURE = attrgetter("failure")
+_field = partial(field_column, Kind.FAILURE, _FAILURE)
+
+COLUMNS: Sequence[ListColumn[FailureRow]] = (
+    _field("started_at", "Started", shown="usually"),
+    ListColumn("name", "Name", _name_cell, "always", begins_ascending=True, is_head=True),
+    ListColumn("service", "Services", _services_cell, separator=", "),
+    _field("env", "Environment"),
+    _field("team", "Team"),
+    _field("severity", "Severity", shown="usually"),
+    _field("version", "Version"),
+    _field("repository_id", "Repository"),
+    _field("finished_at", "Restored"),
+    ListColumn("time_to_restore", "Restored after", _restored_cell, is_number=True),
+    _field("source", "Source"),
+    _field("created_at", "Received"),
+    _field("id", "Id"),
+)
+"""The columns of the list, in order."""

@@ -28,10 +28,18 @@ from theodora.report.scope import Scope
 from theodora.storage import Selection
 from theodora.web.pages.parts.clauses import clauses_of, is_about, joined, text_of
 from theodora.web.pages.parts.csv_download import csv_stream
-from theodora.web.pages.parts.listing import (
+from theodora.web.pages.parts.list_columns import (
+    ABSENT,
+    CellPart,
+    CellParts,
     ListColumn,
-    every_event,
+    ListContext,
+    choose_columns,
+    field_column,
     heads,
+)
+from theodora.web.pages.parts.listing import (
+    every_event,
     neighbours,
     own_parameters,
     read_listing,
@@ -41,16 +49,6 @@ from theodora.web.pages.parts.listing import (
 from theodora.web.pages.shell.page import Answer, View, Visit
 
 CLOCK = "updated_at"
-COLUMNS = (
-    ListColumn("updated_at", "Updated"),
-    ListColumn("title", "Pull request", begins_ascending=True),
-    ListColumn("author", "Author", begins_ascending=True),
-    ListColumn("state", "State", begins_ascending=True),
-    ListColumn("cycle_time", "Cycle time", is_number=True),
-    ListColumn("review_time", "Review", is_number=True),
-    ListColumn("time_to_deploy", "To deploy", is_number=True),
-    ListColumn("lines", "Lines", is_number=True),
-)
 _BY_INTERVAL = "interval"
 _GROUP_LABELS = {
     _BY_INTERVAL: "By interval",
@@ -62,20 +60,6 @@ _GROUP_LABELS = {
 }
 _STATE = pull_request_field("state")
 _MOST_ROWS = 14
-
-
-class PullRequestRow(NamedTuple):
-    """One pull request of the list."""
-
-    request: PullRequestEvent
-    path: str
-    chip: tuple[str, str]
-    cycle_time: str
-    review_time: str
-    time_to_deploy: str
-    lines: str
-    shipped_path: str
-    """Of the first deployment to production; empty where there is none."""
 
 
 class StateLink(NamedTuple):
@@ -125,6 +109,7 @@ def show_pull_requests(visit: Visit) -> Answer:
     listing = read_listing(visit, Kind.PULL_REQUEST, CLOCK)
     page = read_page(listing, asked.tree, partial(_select, visit), _updated_at_ns)
     own = {**own_parameters(listing), **_own(asked)}
+    choice = choose_columns(visit, COLUMNS, None)
     report = _report(visit, asked)
     has_any = bool(page.events) or visit.store.pull_requests.count(visit.organisation) > 0
     return View(
@@ -132,8 +117,9 @@ def show_pull_requests(visit: Visit) -> Answer:
             "has_any": has_any,
             "clauses": len(clauses_of(scope.tree)),
             **_counts(visit, asked, own),
-            "columns": tuple(heads(scope, PATH, listing, COLUMNS)),
-            "rows": tuple(map(row_of, page.events)),
+            "columns": tuple(heads(scope, PATH, listing, choice.shown)),
+            "choice": choice,
+            "rows": tuple(choice.cells(each, ListContext(scope)) for each in page.events),
             "shown": page.events,
             "listing": listing,
             "neighbours": tuple(neighbours(scope, PATH, listing, page)),
@@ -162,24 +148,6 @@ def pull_requests_csv(visit: Visit) -> Answer:
     fields = tuple(map(pull_request_field, CSV_COLUMNS))
     rows = ([" ".join(field.texts(each)) for field in fields] for each in found)
     return csv_stream("pull-requests.csv", CSV_COLUMNS, rows)
-
-
-def row_of(request: PullRequestEvent) -> PullRequestRow:
-    def span(name: str) -> str:
-        seconds = next(iter(pull_request_field(name).values(request)), None)
-        return wording.duration(seconds, wording.DASH)  # pyright: ignore[reportArgumentType]
-
-    shipped = request.shipped
-    return PullRequestRow(
-        request,
-        pull_request_path(request.id),
-        STATE_CHIPS[request.state],
-        span("cycle_time"),
-        span("review_time"),
-        span("time_to_deploy"),
-        wording.number(request.lines, wording.DASH),
-        path_of(shipped.id) if shipped else "",
-    )
 
 
 def _select(visit: Visit, selection: Selection) -> list[PullRequestEvent]:
@@ -323,3 +291,57 @@ def _medians(figures: PullRequestFigures) -> tuple[str, ...]:
         (metric, figures.distributions[metric.name].p50) for metric in PULL_REQUEST_METRICS
     ]
     return tuple(value_words(metric, value) for metric, value in found)
+
+
+def _title_cell(request: PullRequestEvent, context: ListContext) -> CellParts:
+    link = context.scope.link(pull_request_path(request.id))
+    number = f"{request.repository_id}#{request.number}"
+    return (
+        CellPart(request.title or "Pull request", link, is_given=True),
+        CellPart(number, look="mu", is_given=True),
+    )
+
+
+def _state_cell(request: PullRequestEvent, _: ListContext) -> CellParts:
+    kind, word = STATE_CHIPS[request.state]
+    return (CellPart(word, chip=kind),)
+
+
+def _to_deploy_cell(request: PullRequestEvent, context: ListContext) -> CellParts:
+    shipped = request.shipped
+    if shipped is None:
+        return ABSENT
+    seconds = next(iter(_TO_DEPLOY.values(request)), None)
+    words = "deployed" if seconds is None else wording.duration(int(seconds))
+    return (CellPart(words, context.scope.href(path_of(shipped.id))),)
+
+
+def _itself(request: PullRequestEvent) -> PullRequestEvent:
+    return request
+
+
+_TO_DEPLOY = pull_request_field("time_to_deploy")
+_field = partial(field_column, Kind.PULL_REQUEST, _itself)
+
+COLUMNS: Sequence[ListColumn[PullRequestEvent]] = (
+    _field("updated_at", "Updated", shown="usually"),
+    ListColumn("title", "Pull request", _title_cell, "always", begins_ascending=True, is_head=True),
+    _field("author", "Author", shown="usually"),
+    ListColumn("state", "State", _state_cell, begins_ascending=True),
+    _field("label", "Labels"),
+    _field("reviewer", "Reviewers"),
+    _field("base", "Target branch"),
+    _field("service", "Services"),
+    _field("env", "Environments"),
+    _field("number_of_commits", "Commits"),
+    _field("cycle_time", "Cycle time", shown="usually"),
+    _field("time_to_ready", "To ready"),
+    _field("review_time", "Review", shown="usually"),
+    _field("merge_time", "Merge"),
+    ListColumn("time_to_deploy", "To deploy", _to_deploy_cell, is_number=True),
+    _field("lines", "Lines", shown="usually"),
+    _field("opened_at", "Opened"),
+    _field("merged_at", "Merged"),
+    _field("deployed_at", "Deployed"),
+)
+"""The columns of the list, in order."""

@@ -5,7 +5,7 @@ A cursor is an instant and an id, so that what comes in meanwhile moves no page.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, Literal, NamedTuple, TypeVar
 
@@ -83,26 +83,6 @@ class ListPage(NamedTuple, Generic[E]):
     before: ListCursor | None
     """Of the page with older events; None where there are none."""
     after: ListCursor | None
-
-
-@dataclass(frozen=True, slots=True)
-class ListColumn:
-    """A column that the list may be sorted by."""
-
-    name: str
-    label: str
-    is_number: bool = False
-    begins_ascending: bool = False
-    """Whether its link first sorts from the least up: names do."""
-
-
-class ShownHead(NamedTuple):
-    """The head of a column, as the page has it."""
-
-    label: str
-    link: str
-    sorted: Literal["ascending", "descending", ""]
-    is_number: bool
 
 
 class AdjacentPage(NamedTuple):
@@ -244,22 +224,6 @@ def own_parameters(listing: Listing) -> dict[str, str | None]:
         "sort": None if listing.order == f"-{listing.clock.name}" else listing.order,
         "limit": None if listing.limit == LIMIT else str(listing.limit),
     }
-
-
-def heads(
-    scope: Scope, path: str, listing: Listing, columns: Iterable[ListColumn]
-) -> Iterator[ShownHead]:
-    """The one sorted by turns round; others begin with what is largest, names with the first."""
-    for column in columns:
-        is_sorted = listing.sort.name == column.name
-        ascends = listing.descending if is_sorted else column.begins_ascending
-        order = column.name if ascends else f"-{column.name}"
-        kept = None if order == f"-{listing.clock.name}" else order
-        link = scope.link(path, **{**own_parameters(listing), "sort": kept})
-        state: Literal["ascending", "descending"] = (
-            "descending" if listing.descending else "ascending"
-        )
-        yield ShownHead(column.label, link, state if is_sorted else "", column.is_number)
 
 
 def neighbours(

@@ -17,7 +17,14 @@ from theodora.errors import NotFound, TheodoraError, TooManyRequests
 from theodora.events.values import SECOND_NS
 from theodora.query import Kind
 from theodora.report.invocation import DEFAULT_ORGANISATION, Invocation
-from theodora.report.scope import Defaults, Scope, dashboard_defaults, read_scope
+from theodora.report.scope import (
+    COLUMNS,
+    Defaults,
+    Scope,
+    column_names,
+    dashboard_defaults,
+    read_scope,
+)
 from theodora.storage import Session, SessionLimits
 from theodora.storage.access.permissions import READ
 from theodora.storage.access.sessions import SignInPlace
@@ -304,12 +311,15 @@ class PageRequest:
         )
 
     def _read_scope(self) -> Scope:
+        named = self._parameters.getlist(COLUMNS)
         return read_scope(
             self._parameters,
             self._second_ns,
             prefix=self.dashboard.path_prefix,
             defaults=self._defaults(),
             kind=self._kind,
+            path=self._path,
+            columns=",".join(column_names(named)) if named else None,
         )
 
     def _defaults(self) -> Defaults:
