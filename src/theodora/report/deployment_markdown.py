@@ -33,34 +33,36 @@ def deployment_markdown(event: Deployment, context: DeploymentContext, clock: Cl
 def _lines(event: Deployment, context: DeploymentContext, clock: Clock) -> Iterator[str]:
     to_env = f" to {safe_name(event.env)}" if event.env else ""
     _, verdict = VERDICTS[event.change_failure]
-    yield f"**{safe_name(event.service)} {_version(event)}**{to_env}: {verdict.lower()}"
+    yield f"**{safe_name(event.service)} {version_words(event)}**{to_env}: {verdict.lower()}"
     finished = f"{clock.moment(event.finished_at_ns)} {clock.zone_name(event.finished_at_ns)}"
     yield f"- Finished {finished}, took {wording.duration(event.duration)}"
     if context.preceding:
-        yield f"- Before it: {_version(context.preceding)}"
+        yield f"- Before it: {version_words(context.preceding)}"
     if event.remediation:
         after = wording.duration(event.recovery_time_sec, "a time not known")
-        by = f" by {_version(context.remedy)}" if context.remedy else ""
+        by = f" by {version_words(context.remedy)}" if context.remedy else ""
         yield f"- Fixed{by} after {after} ({event.remediation.type})"
     elif event.change_failure:
         yield "- Not fixed yet"
-    yield from _commits(context)
+    yield from commit_lines(context.commits, context.commits_total)
     if context.compare_link:
         yield f"- Changes: {context.compare_link}"
     yield f"- {context.page_link}"
 
 
-def _version(event: Deployment) -> str:
+def version_words(event: Deployment) -> str:
+    """Its version or id, escaped, and its commit in short."""
     sha = f" ({event.git.commit_sha[:7]})" if event.git else ""
     return f"{safe_name(event.version or event.id)}{sha}"
 
 
-def _commits(context: DeploymentContext) -> Iterator[str]:
-    if not context.commits_total:
+def commit_lines(commits: Sequence[CommitExplained], total: int) -> Iterator[str]:
+    """How many commits there are, and the first of them as a list below."""
+    if not total:
         return
-    yield f"- {wording.counted(context.commits_total, 'commit')}"
-    for commit in context.commits[:_MOST_COMMITS]:
+    yield f"- {wording.counted(total, 'commit')}"
+    for commit in commits[:_MOST_COMMITS]:
         request = f" (#{commit.pull_request})" if commit.pull_request else ""
         yield f"  - {safe_name(commit.subject) or commit.sha[:7]}{request}"
-    if context.commits_total > _MOST_COMMITS:
-        yield f"  - and {context.commits_total - _MOST_COMMITS} more"
+    if total > _MOST_COMMITS:
+        yield f"  - and {total - _MOST_COMMITS} more"

@@ -6,21 +6,24 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from actors import TESTER
 from asking import FAILURE, FAILURES, Tenant, make_tenant
 from databases import ON_EACH, ON_SQLITE
+from repositories import hourly_commits
 from settling import in_every_state
 from theodora.dora import MetricsQuery, Period
 from theodora.query import parse
 from theodora.sources.json_lines import failure_from_document
 from theodora.storage.access.permissions import READ
-from visiting import Browser, sign_in
+from visiting import Browser, Element, sign_in
 
 pytestmark = ON_SQLITE
 """What pages read is tested on each kind of database where it is read: here what they show."""
 
 START = 1_693_440_000
+SHAS = ["a" * 40, "b" * 40]
 PERIOD = "from=2023-08-01T00:00Z&to=2023-10-01T00:00Z"
 PAGE = f"/failures?query=&{PERIOD}"
 
@@ -314,3 +317,56 @@ def test_who_may_only_read_cannot_link(tenant: Tenant, shared_server: Any) -> No
     assert link(sign_in(tenant), id_, theirs).status_code == 404
     assert link(sign_in(tenant), fail(other), deployment).status_code == 404
     assert tenant.get(deployment)["change_failure"] is not True
+
+
+def markdown(page: Element) -> list[str]:
+    text = "".join(page.one("pre", class_="copy")._texts())
+    return text.replace("\u202f", " ").replace("\u00a0", " ").splitlines()
+
+
+def test_a_failure_can_be_copied_as_markdown(tenant: Tenant) -> None:
+    repository = "github.com/acme/shop"
+    store = tenant.built.store
+    org = store.keys.organisation(tenant.organisation)
+    commits = hourly_commits(SHAS, (START - 7_200) * 10**9)
+    commits[1] = replace(commits[1], subject="Add *carts*")
+    store.commits.add_commits(org, repository, commits, actor=TESTER).result()
+    for at, version, sha in ((60, "v1", SHAS[0]), (3_600, "v2", SHAS[1])):
+        git = {"commit_sha": sha, "repository_url": f"https://{repository}"}
+        at_sec = {"started_at": START + at - 60, "finished_at": START + at}
+        id_ = tenant.create({"service": "web", "version": version, "git": git, **at_sec})
+    name = "*Pay* <b>fails</b> | [x](y)"
+    failed = fail(
+        tenant, 7_200, name=name, severity="SEV_1", version="v2", finished_at=START + 7_260
+    )
+    store.derivations.derive_all_queued(actor=TESTER)
+    page = sign_in(tenant).page(f"/failures/{failed}")
+    assert markdown(page) == [
+        r"**\*Pay\* &lt;b&gt;fails&lt;/b&gt; \| \[x\](y)** (SEV\_1): restored after 1 min",
+        "- Service: web",
+        "- Started Thu 31 Aug 2023, 02:00 UTC",
+        "- Restored Thu 31 Aug 2023, 02:01 UTC",
+        f"- Linked deployment: **web v2 ({SHAS[1][:7]})**, finished 1 h before it",
+        "  - 1 commit",
+        r"    - Add \*carts\*",
+        f"  - Changes: https://{repository}/compare/{SHAS[0]}...{SHAS[1]}",
+        f"  - http://testserver/deployments/{id_}",
+        f"- http://testserver/failures/{failed}",
+    ]
+
+
+def test_the_markdown_of_an_open_failure_is_bounded(tenant: Tenant) -> None:
+    services = [f"s{number}" for number in range(12)]
+    failed = fail(tenant, 60, services=services, team="shop")
+    store = tenant.built.store
+    org = store.keys.organisation(tenant.organisation)
+    for number in range(5):
+        at_sec = {"started_at": START + number, "finished_at": START + number}
+        id_ = tenant.create({"service": "s0", "version": f"v{number}", **at_sec})
+        store.verdicts.link(org, id_, failed, now_ns=1, actor=TESTER).result()
+    lines = markdown(sign_in(tenant).page(f"/failures/{failed}"))
+    assert lines[0].startswith("**Checkout fails**: open for ")
+    assert lines[1].endswith("s8, s9 and 2 more")
+    assert lines[2] == "- Team: shop"
+    assert len([line for line in lines if line.startswith("- Linked deployment")]) == 3
+    assert "- And 2 more linked deployments" in lines

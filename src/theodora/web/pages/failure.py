@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from theodora.dora.derivation.explanation import explain
 from theodora.dora.derivation.incidents import DEPLOYMENT_TAG, incidents_by_deployment
 from theodora.events import Deployment, Failure
 from theodora.events.values import DAY_NS, FAILURE_TEXTS, SECOND_NS
 from theodora.query import NumberRange, all_of, to_text
 from theodora.report import wording
-from theodora.report.links import failure_path
+from theodora.report.failure_markdown import FailureContext, LinkedDeployment, failure_markdown
+from theodora.report.links import deployment_path, failure_path
 from theodora.report.scope import Scope, service_path
 from theodora.storage import Selection
 from theodora.storage.access.permissions import WRITE
@@ -18,12 +20,14 @@ from theodora.web.pages.deployments import ExplorerRow, rows_of
 from theodora.web.pages.failures import row_of
 from theodora.web.pages.parts.causes import CAUSE_DAYS, of_its_services, possible_causes
 from theodora.web.pages.parts.clauses import known_field
+from theodora.web.pages.parts.commit_rows import compare_link
 from theodora.web.pages.parts.event_json import event_json
 from theodora.web.pages.shell.page import Answer, Download, SeeOther, View, Visit
 
 _BEFORE_NS = 60 * DAY_NS
 """How far back a deployment that an incident names is looked for."""
 _MOST_MEANWHILE = 20
+_MOST_IN_MARKDOWN = 3
 
 
 class Linked(NamedTuple):
@@ -121,6 +125,7 @@ def _page(
                 to=_iso(scope, (failure.finished_at_ns or scope.now_ns) + SECOND_NS),
             ),
             "json": event_json(failure),
+            "markdown": _markdown(visit, failure, linked),
             "finished_at": finished_at or _iso(scope, failure.finished_at_ns or scope.now_ns),
             "problem": problem,
             "may_write": visit.may_write(failure.team),
@@ -129,6 +134,24 @@ def _page(
         },
         status,
         template="failure.html",
+    )
+
+
+def _markdown(visit: Visit, failure: Failure, linked: Sequence[Linked]) -> str:
+    shown = tuple(_with_commits(visit, each.row.deployment) for each in linked[:_MOST_IN_MARKDOWN])
+    context = FailureContext(shown, len(linked), visit.url + failure_path(failure.id))
+    return failure_markdown(failure, context, visit.scope.clock, visit.now_ns)
+
+
+def _with_commits(visit: Visit, deployment: Deployment) -> LinkedDeployment:
+    found = visit.store.derivations.explain(visit.organisation, deployment.id)
+    explanation = explain(found.derived, found.preceding, found.repository, found.settings)
+    return LinkedDeployment(
+        deployment,
+        explanation.lead_time.commits,
+        explanation.lead_time.commits_total or 0,
+        compare_link(deployment, found.preceding),
+        visit.url + deployment_path(deployment),
     )
 
 
