@@ -88,17 +88,31 @@ def assert_enlarged(window: Any, path: str) -> None:
 
 
 def assert_on_paper(window: Any, path: str) -> None:
-    """Light colours and nothing to click; with numbers, the search and the dates they are of."""
+    """Light colours and nothing to click; with numbers, the search and the dates they are of.
+
+    Tables are not cut at the edge of a sheet of A4. No sheet is left empty by a grid, which would
+    begin on the next one.
+    """
     page = window.page
-    page.set_viewport_size({"width": 1000, "height": 900})
+    page.set_viewport_size({"width": A4_PX, "height": 900})
     page.emulate_media(media="print")
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert ground in {"rgb(255, 255, 255)", "rgba(0, 0, 0, 0)"}, path
     assert window.overflow_px == 0, path
     assert not page.locator("header nav, form button").locator("visible=true").count(), path
     assert page.locator(".paper:visible").count() == page.locator("form.scope").count(), path
+    assert page.evaluate(_CUT_TABLES) == [], path
+    assert set(page.evaluate(_DISPLAY_OF_HALVES)) <= {"block"}, path
     page.emulate_media(media="screen")
 
+
+A4_PX = 703
+"""The width of an upright sheet without its margins."""
+_DISPLAY_OF_HALVES = """() => [...document.querySelectorAll(".two, .two > *")]
+  .map((one) => getComputedStyle(one).display)"""
+_CUT_TABLES = """() => [...document.querySelectorAll("table")]
+  .filter((one) => one.checkVisibility() && one.getBoundingClientRect().right > innerWidth + 1)
+  .map((one) => one.className)"""
 
 _WATCH_FOCUS = """() => {
   const can = "a[href], button, input:not([type=hidden]), select, textarea, summary, pre";

@@ -59,7 +59,7 @@ def stages_of(
 def mean_of(stages: Iterable[Stages | None]) -> Stages:
     """Of each stage that deployments have an average of, the mean over those that took place.
 
-    It is rounded down to whole nanoseconds, so that whole seconds of it are exact.
+    It is rounded down to nanoseconds, so that rounding it to seconds is exact.
     """
     known = [each for each in stages if each is not None]
     return Stages(

@@ -21,7 +21,7 @@ _MOST_UNKNOWN = 5
 
 
 class CellPart(NamedTuple):
-    """A text of a cell; those of a cell stand side by side."""
+    """A text of a cell; those of a cell are side by side."""
 
     text: str
     link: str = ""
