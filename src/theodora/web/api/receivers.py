@@ -33,9 +33,11 @@ from theodora.storage.access.notifications import (
 from theodora.web.api.wire import (
     Resource,
     decode_attributes,
+    decode_body,
     encode_data,
     problems_of_attributes,
     raise_all,
+    read_attributes,
     read_text,
 )
 from theodora.web.http.operations import Pending, Request
@@ -155,10 +157,10 @@ def add_receiver(request: Request) -> Pending:
 
 def change_receiver(request: Request) -> Pending:
     """Raises `NotFound` for none of the organisation."""
-    found = request.store.notifications.receiver(
-        request.organisation, request.path_parameters["id"]
-    )
-    given = decode_attributes(request.body, partial(_read_change, found), TYPE, found.id)
+    id_ = request.path_parameters["id"]
+    document = decode_body(request.body)
+    found = request.store.notifications.receiver(request.organisation, id_)
+    given = read_attributes(document, partial(_read_change, found), TYPE, found.id)
     written = request.store.notifications.change(
         *(request.organisation, found.id, given.name, given.settings, given.url),
         actor=request.actor,
