@@ -41,7 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[serving.Server]
 
 
 def test_every_command_works_when_it_is_pasted(server: serving.Server) -> None:
-    """In a shell that has the keys, and with the ids of new events; these are deleted last."""
+    """In a shell that has the keys, and with the ids of what is new; these are deleted last."""
     commands = {each.name: shown_command(server, each.name) for each in OPERATIONS}
     assert [name for name, command in commands.items() if not command] == ["ReceiveWebhook"]
     ids = {
@@ -51,6 +51,11 @@ def test_every_command_works_when_it_is_pasted(server: serving.Server) -> None:
         for kind, example, document in (
             ("deployment", "64f25434490ef9c7", DOCUMENTS["CreateDORADeployment"]),
             ("failure", "3b8f1948-30ae-5811-8c4a-81cf3f597a0c", DOCUMENTS["CreateDORAFailure"]),
+            (
+                "notification_receivers",
+                "5f2b8c1d9e3a4f6b7c8d9e0f",
+                DOCUMENTS["CreateDORANotificationReceiver"],
+            ),
         )
     }
     for operation in sorted(OPERATIONS, key=lambda each: each.method == "DELETE"):

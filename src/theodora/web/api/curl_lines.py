@@ -17,6 +17,9 @@ _IDS = {
     "/pull_requests": "github.com:acme:shop:1",
     "/failure": "3b8f1948-30ae-5811-8c4a-81cf3f597a0c",
     "/annotations": "5ee62598173083678595fa0a35e4ba0d",
+    "/goals": "a2c24a081479062f9809a9b1157e2764",
+    "/saved_views": "792c5aa97c729dd2bd47bd5e90014e9f",
+    "/notification_receivers": "5f2b8c1d9e3a4f6b7c8d9e0f",
 }
 """What the examples are about, by a part of the path."""
 _KEYS = {
