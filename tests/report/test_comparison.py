@@ -76,10 +76,10 @@ def test_teams_and_tags_are_compared_too(busy_and_quiet: Tenant) -> None:
     assert switches[0]["href"] == "/?range=7d&group_by=team#intervals"
 
 
-def test_without_a_group_a_comparison_says_so(busy_and_quiet: Tenant) -> None:
+def test_without_deployments_a_comparison_says_so(busy_and_quiet: Tenant) -> None:
     browser = sign_in(busy_and_quiet)
-    page = browser.page("/?range=24h&compare=team&query=service:nothing%20OR%20service:web")
-    assert "No deployments in this period have team" in page.one("main").text
+    page = browser.page("/?range=24h&compare=ring&query=service:web")
+    assert "No deployments in this period." in page.one("main").text
     browser.page(f"/?compare={'k' * 201}", 400)
 
 
