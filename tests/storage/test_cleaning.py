@@ -14,7 +14,7 @@ from theodora.storage import Actor, Organisation, OverrideValues, Store
 from theodora.storage.deletion_guards import Guards
 from theodora.storage.engine.cursor import Cursor, Row
 from theodora.storage.engine.migrate import Kind
-from theodora.storage.retention import DAY_NS, MAX_DAYS
+from theodora.storage.retention import DAY_NS, MAX_DAYS, Old
 
 pytestmark = pytest.mark.parametrize("index", ["everything indexed"], indirect=True)
 
@@ -200,7 +200,7 @@ def test_events_removed_by_retention_are_in_no_table(
     store.retention.guards = Guards(max_percent=100, clock_days=MAX_DAYS)
     removed = store.retention.remove_old(NOW_NS, actor=TESTER)
     store.retention.put(org, None, actor=TESTER).result()
-    assert removed == (3, 3)
+    assert removed == Old(deployments=3, failures=3)
     assert held() == before
 
 
