@@ -76,7 +76,7 @@ def test_a_server_seldom_looks_for_cycles(tmp_path: Path) -> None:
     ).stdout
     frozen, new = shown.partition("collector ")[2].split()[:2]
     assert int(frozen) > 50_000, "all that it has started with"
-    assert int(new) == 50_000
+    assert int(new) == 10_000
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

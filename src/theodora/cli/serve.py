@@ -111,7 +111,7 @@ def _serve(
     config: Config, built: Built, listener: socket.socket, announce: Callable[[], None]
 ) -> None:
     alarm = Alarm(built.metrics.count_limit)
-    collect_seldom()
+    collect_seldom("server")
     # Never among what the server has started with: that held all requests up for 70 ms.
     gc.freeze()
     server = Server(built.application, _options(config), alarm, announce, built.end_streams)

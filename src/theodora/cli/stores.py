@@ -22,7 +22,7 @@ def existing_store(flags: Mapping[str, str | None], **options: Any) -> Store:
     url = config_from(flags).database
     if not holds_store(url):
         raise click.ClickException(f"{_nothing_at(url)} {_NAME_IT}")
-    collect_seldom()
+    collect_seldom("command")
     return Store(url, **options)
 
 
@@ -36,7 +36,7 @@ def new_or_existing_store(flags: Mapping[str, str | None]) -> Store:
     url = config_from(flags).database
     if not names_database(flags) and not holds_store(url):
         click.echo(f"{_nothing_at(url)} Making one.", err=True)
-    collect_seldom()
+    collect_seldom("command")
     return Store(url)
 
 
