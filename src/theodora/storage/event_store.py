@@ -33,8 +33,8 @@ from theodora.storage.search.recent_choices import RecentChoices
 _BRIEF_SECONDS = 0.05
 """A list that takes longer is not worth to be found in the same way on an event loop."""
 
-
-_SLOW_SECONDS = 2.0
+_SLOW_SECONDS = 30.0
+"""For so long an event loop asks for no lists of an organisation after one that took long."""
 
 
 class Events(Generic[E]):

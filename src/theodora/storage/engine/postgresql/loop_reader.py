@@ -29,7 +29,7 @@ LINES = 4
 """Connections of an event loop. The server runs the statements of one after another."""
 _MOST_WAITING = 16
 """Statements on the way in one connection; further ones are read on threads."""
-_LONG_SECONDS = 0.1
+_LONG_SECONDS = 0.03
 _CONFIGURE = (
     "SELECT set_config('default_transaction_read_only', 'on', false), "
     # The server ends what nobody waits for any more.
