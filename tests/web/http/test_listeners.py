@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from loops import run_on_new_thread
 from theodora.errors import Unavailable
 from theodora.storage import Organisation
 from theodora.web.http.listeners import Listener, ListenerLimits, Listeners
@@ -64,7 +65,7 @@ def limits(**others: Any) -> ListenerLimits:
 
 
 def run(test: Callable[[Numbers], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(asyncio.wait_for(test(Numbers()), 20))
+    run_on_new_thread(asyncio.wait_for(test(Numbers()), 20))
 
 
 async def until(is_so: Callable[[], bool]) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from actors import TESTER
 from databases import Databases
+from loops import run_on_new_thread
 from theodora.events import Deployment
 from theodora.query import Kind, parse, sort_key
 from theodora.storage import Selection, Store
@@ -38,7 +39,7 @@ def run(url: str, work: Callable[[LoopReader], Awaitable[None]]) -> None:
         async with opened(url) as reader:
             await work(reader)
 
-    asyncio.run(main())
+    run_on_new_thread(main())
 
 
 @asynccontextmanager
@@ -174,7 +175,7 @@ def test_a_list_and_its_keys_are_read_without_a_thread_as_they_are_by_now(
         with Store(url) as here, Store(url) as there:
             await work(here, there)
 
-    asyncio.run(main())
+    run_on_new_thread(main())
 
 
 async def soon(asked: Awaitable[Any] | None) -> Any:
@@ -214,4 +215,4 @@ def test_lists_that_take_long_or_look_something_up_are_left_to_a_thread(
         with Store(url) as store:
             await work(store)
 
-    asyncio.run(main())
+    run_on_new_thread(main())
