@@ -35,7 +35,7 @@ from theodora.web.pages.parts.lead_times import lead_times_of
 from theodora.web.pages.parts.timeline import timeline_of
 from theodora.web.pages.shell.page import Answer, View, Visit
 
-MOST_ROWS = 8
+MOST_ROWS = 6
 
 
 class Environment(NamedTuple):
