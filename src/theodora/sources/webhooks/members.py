@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from theodora.events import Deployment, Failure
 from theodora.events.attributes import CONTROL
 from theodora.events.json_values import JsonObject, JsonValue, is_object
-from theodora.query import And, Not, Or, Query, parse_cached
+from theodora.query import Query, leaves_of, parse_cached
 from theodora.query.fields import Tag
 from theodora.sources.webhooks.delivery import COUNT_QUERIES, SourceSettings
 from theodora.sources.webhooks.facts import DeploymentFact, IncidentFact, WebhookFact, decode_fact
@@ -103,16 +103,10 @@ def members_in(query: str) -> Sequence[str]:
 
 
 def _members(query: Query) -> Iterator[str]:
-    match query:
-        case And(parts) | Or(parts):
-            for part in parts:
-                yield from _members(part)
-        case Not(part):
-            yield from _members(part)
-        case _:
-            target = getattr(query, "target", None)
-            if isinstance(target, Tag) and target.key.startswith(PREFIX):
-                yield target.key
+    for leaf in leaves_of(query):
+        target = getattr(leaf, "target", None)
+        if isinstance(target, Tag) and target.key.startswith(PREFIX):
+            yield target.key
 
 
 def _walk(value: JsonValue, steps: Sequence[str]) -> Iterator[MemberValue]:

@@ -1,6 +1,6 @@
 """Searches of the audit log, in the language that events are searched in."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import NamedTuple, assert_never
 
@@ -19,6 +19,7 @@ from theodora.query import (
     Text,
     TextRange,
     Wildcard,
+    leaves_of,
     parse,
 )
 from theodora.query.matches import TargetLeaf, holds
@@ -64,7 +65,9 @@ _BY_NAME: Mapping[str, AuditField] = {each.name: each for each in AUDIT_FIELDS}
 def read_audit_search(text: str) -> Query:
     """Parses a search. Raises `Invalid`, also for names that entries do not have."""
     query = parse(text)
-    for leaf in _leaves(query):
+    for leaf in leaves_of(query):
+        if isinstance(leaf, Everything):
+            continue
         if isinstance(leaf, Production):
             raise Invalid(Problem("is:production is about events", path=("query",)))
         name = _name_of(leaf)
@@ -94,19 +97,6 @@ def entry_matches(query: Query, entry: AuditEntry) -> bool:
             return holds(query, _BY_NAME[_name_of(query)].values(entry))
         case _:
             assert_never(query)
-
-
-def _leaves(query: Query) -> Iterator[TargetLeaf | Text | Production]:
-    match query:
-        case And(parts) | Or(parts):
-            for part in parts:
-                yield from _leaves(part)
-        case Not(part):
-            yield from _leaves(part)
-        case Everything():
-            return
-        case _:
-            yield query
 
 
 def _name_of(leaf: TargetLeaf | Text) -> str:

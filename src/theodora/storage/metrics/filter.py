@@ -25,6 +25,7 @@ from theodora.query import (
     Query,
     Tag,
     Text,
+    leaves_of,
     to_text,
 )
 from theodora.query.fields import Scalar, Target
@@ -78,19 +79,18 @@ class QueryFilter(Generic[C]):
 
     def needs_database(self, query: Query) -> bool:
         """Whether parts of the query are about what is not in memory."""
-        match query:
+        return any(map(self._leaf_needs_database, leaves_of(query)))
+
+    def _leaf_needs_database(self, leaf: Everything | Leaf | Production) -> bool:
+        match leaf:
             case Everything():
                 return False
-            case And(parts) | Or(parts):
-                return any(map(self.needs_database, parts))
-            case Not(part):
-                return self.needs_database(part)
             case Production():
                 return self.needs_database(self._production.tree(self._cursor, self._org))
             case Text():
                 return True
             case _:
-                return not is_verdict(query.target) and self._labels(query.target) is None
+                return not is_verdict(leaf.target) and self._labels(leaf.target) is None
 
     def _matches(self, query: Query) -> Flags:
         """Whether the query is true of each event of the period."""

@@ -13,6 +13,7 @@ from theodora.query import (
     Everything,
     Exists,
     Field,
+    Leaf,
     Not,
     Or,
     Production,
@@ -21,6 +22,7 @@ from theodora.query import (
     all_of,
     any_of,
     complement,
+    leaves_of,
     resolve,
     to_text,
 )
@@ -108,17 +110,17 @@ class Choices:
 
 def is_about(query: Query, target: Target) -> bool:
     """Whether it speaks of this field alone."""
-    match query:
-        case And(parts) | Or(parts):
-            return all(is_about(part, target) for part in parts)
-        case Not(part):
-            return is_about(part, target)
+    return all(_is_leaf_about(leaf, target) for leaf in leaves_of(query))
+
+
+def _is_leaf_about(leaf: Everything | Leaf | Production, target: Target) -> bool:
+    match leaf:
         case Everything() | Text():
             return False
         case Production():
             return isinstance(target, Field) and target.name == "env"
         case _:
-            return query.target == target
+            return leaf.target == target
 
 
 def _alternatives(query: Query) -> Sequence[Query]:
