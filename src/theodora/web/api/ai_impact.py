@@ -47,6 +47,7 @@ from theodora.web.api.metrics.parameters import (
     Now,
     Start,
     Zone,
+    keys_among,
     named_problems,
 )
 from theodora.web.api.metrics.question import check_intervals, read_tree
@@ -222,7 +223,7 @@ def _question(parameters: Parameters, now_ns: int) -> ImpactQuestion:
         calendar=calendar,
         level=level if parameters.given("level") else None,
         tools=parameters.read("tool", read_tools, ()),
-        group_by=parameters.read("group_by", _keys, ()),
+        group_by=parameters.read("group_by", keys_among(GROUPED), ()),
     )
     if query.group_by and query.interval != "total":
         # Groups and intervals of few people could be computed from each other.
@@ -233,13 +234,6 @@ def _question(parameters: Parameters, now_ns: int) -> ImpactQuestion:
     check_intervals(query.calendar, query.period, query.interval)
     zone = parameters.given("timezone") or "UTC"
     return ImpactQuestion(query, parameters.given("query"), tree, zone, form)
-
-
-def _keys(text: str) -> tuple[str, ...]:
-    keys = tuple(key.strip() for key in text.split(","))
-    if len(set(keys)) < len(keys) or not set(keys) <= set(GROUPED):
-        raise Invalid(Problem(f'must be different ones of "{" ".join(GROUPED)}"'))
-    return keys
 
 
 def read_tools(text: str) -> tuple[str, ...]:

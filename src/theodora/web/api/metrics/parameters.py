@@ -1,6 +1,6 @@
 """Parameters that requests for metrics, of whatever kind, have in common."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import Annotated, Literal, TypeAlias
 
@@ -34,6 +34,19 @@ Now: TypeAlias = (
     | UnsetType
 )
 AnswerForm: TypeAlias = Annotated[Form, Meta(description="How to answer.")]
+
+
+def keys_among(known: Iterable[str]) -> Callable[[str], tuple[str, ...]]:
+    """Reads known keys with commas between them, each once at most."""
+    allowed = tuple(known)
+
+    def read(text: str) -> tuple[str, ...]:
+        keys = tuple(key.strip() for key in text.split(","))
+        if len(set(keys)) < len(keys) or not set(keys) <= set(allowed):
+            raise Invalid(Problem(f'must be different ones of "{" ".join(allowed)}"'))
+        return keys
+
+    return read
 
 
 @contextmanager

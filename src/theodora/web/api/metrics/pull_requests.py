@@ -25,7 +25,6 @@ from theodora.dora.metrics.pull_requests import (
 )
 from theodora.dora.metrics.shapes import Change
 from theodora.dora.metrics.statistics import Distribution
-from theodora.errors import Invalid, Problem
 from theodora.events import format_rfc3339
 from theodora.query import Everything, Query
 from theodora.query.fields import Kind
@@ -50,6 +49,7 @@ from theodora.web.api.metrics.parameters import (
     Form,
     Now,
     Zone,
+    keys_among,
     named_problems,
 )
 from theodora.web.api.metrics.question import check_intervals, read_tree
@@ -191,7 +191,7 @@ def _question(parameters: Parameters, now_ns: int) -> PullRequestQuestion:
         as_of_ns=as_of_ns,
         interval=parameters.choice("interval", get_args(Interval), "total"),
         calendar=calendar,
-        group_by=parameters.read("group_by", _keys, ()),
+        group_by=parameters.read("group_by", keys_among(GROUPED), ()),
     )
     tree = parameters.read("query", partial(read_tree, kind=Kind.PULL_REQUEST), Everything())
     with_bots = parameters.choice("bots", ("true", "false"), "false") == "true"
@@ -200,13 +200,6 @@ def _question(parameters: Parameters, now_ns: int) -> PullRequestQuestion:
     check_intervals(query.calendar, query.period, query.interval, BUCKET_LIMIT)
     zone = parameters.given("timezone") or "UTC"
     return PullRequestQuestion(query, parameters.given("query"), tree, zone, with_bots, form)
-
-
-def _keys(text: str) -> tuple[str, ...]:
-    keys = tuple(key.strip() for key in text.split(","))
-    if len(set(keys)) < len(keys) or not set(keys) <= GROUPED.keys():
-        raise Invalid(Problem(f'must be different ones of "{" ".join(GROUPED)}"'))
-    return keys
 
 
 def figures_document(figures: PullRequestFigures) -> Any:
