@@ -1,20 +1,38 @@
 """Words for the figures of pull requests."""
 
 from theodora.dora.metrics.pull_requests import (
+    PULL_REQUEST_METRICS,
     PullRequestFigures,
     PullRequestGroup,
     PullRequestMetric,
 )
+from theodora.dora.metrics.statistics import Distribution
 from theodora.report import wording
 
+SHOWN = ("p50", "mean", "p75", "p90", "p95")
+"""The figures of a distribution in tables."""
 
-def value_words(metric: PullRequestMetric, value: float | None) -> str:
+
+def _value_words(metric: PullRequestMetric, value: float | None) -> str:
     """A figure of a metric; a dash where there is none."""
     if value is None:
         return wording.DASH
     if metric.unit == "seconds":
         return wording.duration(value)
     return f"{value:,.1f}".removesuffix(".0").replace(",", "\u202f")
+
+
+def distribution_words(metric: PullRequestMetric, found: Distribution) -> tuple[str, ...]:
+    """The figures of `SHOWN`, in this order."""
+    return tuple(_value_words(metric, getattr(found, name)) for name in SHOWN)
+
+
+def median_words(figures: PullRequestFigures) -> tuple[str, ...]:
+    """The median of each metric."""
+    return tuple(
+        _value_words(metric, figures.distributions[metric.name].p50)
+        for metric in PULL_REQUEST_METRICS
+    )
 
 
 def change_words(metric: PullRequestMetric, group: PullRequestGroup) -> str:
@@ -25,7 +43,7 @@ def change_words(metric: PullRequestMetric, group: PullRequestGroup) -> str:
     if change.within_noise:
         return "within noise"
     more, less = ("longer", "shorter") if metric.unit == "seconds" else ("more", "fewer")
-    return f"{value_words(metric, abs(change.delta))} {more if change.delta > 0 else less}"
+    return f"{_value_words(metric, abs(change.delta))} {more if change.delta > 0 else less}"
 
 
 def throughput_words(figures: PullRequestFigures) -> str:

@@ -9,7 +9,6 @@ from theodora.dora.metrics.pull_requests import (
     PULL_REQUEST_METRICS,
     PullRequestFigures,
     PullRequestGroup,
-    PullRequestMetric,
     PullRequestQuery,
     PullRequestReport,
 )
@@ -23,7 +22,12 @@ from theodora.report import wording
 from theodora.report.links import PULL_REQUESTS_PATH as PATH
 from theodora.report.links import STATES as STATE_CHIPS
 from theodora.report.links import path_of, pull_request_path
-from theodora.report.pull_request_words import change_words, throughput_words, value_words
+from theodora.report.pull_request_words import (
+    change_words,
+    distribution_words,
+    median_words,
+    throughput_words,
+)
 from theodora.report.scope import Scope
 from theodora.storage import Selection
 from theodora.web.pages.parts.clauses import clauses_of, is_about, joined, text_of
@@ -261,36 +265,28 @@ def _median_rows(
 def _figure_rows(group: PullRequestGroup) -> Iterator[FigureRow]:
     for metric in PULL_REQUEST_METRICS:
         found = group.total.distributions[metric.name]
-        values = (found.p50, found.mean, found.p75, found.p90, found.p95)
         yield FigureRow(
             metric.label,
             metric.about,
             found.n,
-            tuple(value_words(metric, value) for value in values),
+            distribution_words(metric, found),
             change_words(metric, group),
         )
 
 
 def _group_row(group: PullRequestGroup) -> MedianRow:
     return MedianRow(
-        wording.visible(group.group[0]), "", *_counted(group.total), _medians(group.total)
+        wording.visible(group.group[0]), "", *_counted(group.total), median_words(group.total)
     )
 
 
 def _interval_row(name: str, figures: PullRequestFigures, *, is_partial: bool) -> MedianRow:
     note = "partial" if is_partial else ""
-    return MedianRow(name, note, *_counted(figures), _medians(figures))
+    return MedianRow(name, note, *_counted(figures), median_words(figures))
 
 
 def _counted(figures: PullRequestFigures) -> tuple[int, int]:
     return figures.merged, figures.deployed
-
-
-def _medians(figures: PullRequestFigures) -> tuple[str, ...]:
-    found: Sequence[tuple[PullRequestMetric, float | None]] = [
-        (metric, figures.distributions[metric.name].p50) for metric in PULL_REQUEST_METRICS
-    ]
-    return tuple(value_words(metric, value) for metric, value in found)
 
 
 def _title_cell(request: PullRequestEvent, context: ListContext) -> CellParts:

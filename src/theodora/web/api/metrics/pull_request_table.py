@@ -10,11 +10,15 @@ from theodora.dora.metrics.pull_requests import (
 )
 from theodora.report import wording
 from theodora.report.clock import Clock
-from theodora.report.pull_request_words import change_words, throughput_words, value_words
+from theodora.report.pull_request_words import (
+    SHOWN,
+    change_words,
+    distribution_words,
+    median_words,
+    throughput_words,
+)
 from theodora.report.text_table import aligned
 from theodora.web.api.metrics.pull_requests import PullRequestQuestion
-
-_SPREAD = ("p50", "mean", "p75", "p90", "p95")
 
 
 def table_of(question: PullRequestQuestion, report: PullRequestReport) -> Iterator[str]:
@@ -56,12 +60,12 @@ def _name(group: PullRequestGroup) -> str:
 
 
 def _each_metric(group: PullRequestGroup) -> Iterator[str]:
-    rows: list[tuple[str, ...]] = [("metric", "n", *_SPREAD, "change of p50")]
+    rows: list[tuple[str, ...]] = [("metric", "n", *SHOWN, "change of p50")]
     for metric in PULL_REQUEST_METRICS:
         found = group.total.distributions[metric.name]
-        figures = (value_words(metric, getattr(found, name)) for name in _SPREAD)
+        figures = distribution_words(metric, found)
         rows.append((metric.label, str(found.n), *figures, change_words(metric, group)))
-    return aligned(rows, right=range(1, len(_SPREAD) + 2))
+    return aligned(rows, right=range(1, len(SHOWN) + 2))
 
 
 def _medians(title: str, rows: Iterable[tuple[str, PullRequestFigures]]) -> Iterator[str]:
@@ -69,9 +73,6 @@ def _medians(title: str, rows: Iterable[tuple[str, PullRequestFigures]]) -> Iter
     labels = (f"{metric.label.lower()} p50" for metric in PULL_REQUEST_METRICS)
     cells = [(title, "merged", "deployed", *labels)]
     for name, figures in rows:
-        medians = (
-            value_words(metric, figures.distributions[metric.name].p50)
-            for metric in PULL_REQUEST_METRICS
-        )
-        cells.append((name, str(figures.merged), str(figures.deployed), *medians))
+        counts = str(figures.merged), str(figures.deployed)
+        cells.append((name, *counts, *median_words(figures)))
     return aligned(cells, right=range(1, len(cells[0])))
