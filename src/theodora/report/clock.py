@@ -40,6 +40,10 @@ class Clock:
         """`Thu 12 Nov, 16:12`; with the year when it is not this one."""
         return f"{self.day(instant_ns)}, {self.time(instant_ns)}"
 
+    def zoned_moment(self, instant_ns: int) -> str:
+        """`Thu 12 Nov, 16:12 CET`, for readers elsewhere."""
+        return f"{self.moment(instant_ns)} {self.zone_name(instant_ns)}"
+
     def day(self, instant_ns: int) -> str:
         """`Thu 12 Nov`; with the year when it is not this one."""
         local = self.local(instant_ns)

@@ -31,16 +31,15 @@ def deployment_markdown(event: Deployment, context: DeploymentContext, clock: Cl
 
 
 def _lines(event: Deployment, context: DeploymentContext, clock: Clock) -> Iterator[str]:
-    to_env = f" to {safe_name(event.env)}" if event.env else ""
     _, verdict = VERDICTS[event.change_failure]
-    yield f"**{safe_name(event.service)} {version_words(event)}**{to_env}: {verdict.lower()}"
-    finished = f"{clock.moment(event.finished_at_ns)} {clock.zone_name(event.finished_at_ns)}"
+    yield f"{deployment_words(event)}: {verdict.lower()}"
+    finished = clock.zoned_moment(event.finished_at_ns)
     yield f"- Finished {finished}, took {wording.duration(event.duration)}"
     if context.preceding:
-        yield f"- Before it: {version_words(context.preceding)}"
+        yield f"- Before it: {_version(context.preceding)}"
     if event.remediation:
         after = wording.duration(event.recovery_time_sec, "a time not known")
-        by = f" by {version_words(context.remedy)}" if context.remedy else ""
+        by = f" by {_version(context.remedy)}" if context.remedy else ""
         yield f"- Fixed{by} after {after} ({event.remediation.type})"
     elif event.change_failure:
         yield "- Not fixed yet"
@@ -50,7 +49,13 @@ def _lines(event: Deployment, context: DeploymentContext, clock: Clock) -> Itera
     yield f"- {context.page_link}"
 
 
-def version_words(event: Deployment) -> str:
+def deployment_words(event: Deployment) -> str:
+    """What was deployed, and where to, escaped."""
+    to_env = f" to {safe_name(event.env)}" if event.env else ""
+    return f"**{safe_name(event.service)} {_version(event)}**{to_env}"
+
+
+def _version(event: Deployment) -> str:
     """Its version or id, escaped, and its commit in short."""
     sha = f" ({event.git.commit_sha[:7]})" if event.git else ""
     return f"{safe_name(event.version or event.id)}{sha}"

@@ -8,7 +8,7 @@ from theodora.events import Deployment, Failure
 from theodora.events.values import SECOND_NS
 from theodora.report import wording
 from theodora.report.clock import Clock
-from theodora.report.deployment_markdown import commit_lines, version_words
+from theodora.report.deployment_markdown import commit_lines, deployment_words
 from theodora.report.markdown import safe_name
 
 _MOST_SERVICES = 10
@@ -46,9 +46,9 @@ def _lines(failure: Failure, context: FailureContext, clock: Clock, now_ns: int)
         yield f"- {_services(failure)}"
     if failure.team:
         yield f"- Team: {safe_name(failure.team)}"
-    yield f"- Started {_moment(clock, failure.started_at_ns)}"
+    yield f"- Started {clock.zoned_moment(failure.started_at_ns)}"
     if failure.finished_at_ns is not None:
-        yield f"- Restored {_moment(clock, failure.finished_at_ns)}"
+        yield f"- Restored {clock.zoned_moment(failure.finished_at_ns)}"
     for each in context.linked:
         yield from _linked_lines(failure, each)
     if context.linked_total > len(context.linked):
@@ -70,18 +70,11 @@ def _services(failure: Failure) -> str:
     return f"{word}: {named}{f' and {more} more' if more > 0 else ''}{in_env}"
 
 
-def _moment(clock: Clock, instant_ns: int) -> str:
-    return f"{clock.moment(instant_ns)} {clock.zone_name(instant_ns)}"
-
-
 def _linked_lines(failure: Failure, linked: LinkedDeployment) -> Iterator[str]:
     """The deployment, with what it shipped as a list below."""
     event = linked.deployment
-    to_env = f" to {safe_name(event.env)}" if event.env else ""
-    yield (
-        f"- Linked deployment: **{safe_name(event.service)} {version_words(event)}**{to_env}, "
-        f"finished {_finished(failure, event)}"
-    )
+    finished = _finished(failure, event)
+    yield f"- Linked deployment: {deployment_words(event)}, finished {finished}"
     for line in commit_lines(linked.commits, linked.commits_total):
         yield f"  {line}"
     if linked.compare_link:
