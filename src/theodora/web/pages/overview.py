@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from markupsafe import Markup
 
@@ -43,6 +43,7 @@ from theodora.web.pages.parts.clauses import known_field
 from theodora.web.pages.parts.csv_download import Cell, csv_download
 from theodora.web.pages.parts.freshness import freshness
 from theodora.web.pages.parts.latest_deployment import Last, has_value, last_deployments
+from theodora.web.pages.parts.listing import AdjacentPage
 from theodora.web.pages.parts.sortable_table import SortableColumn, columns, sorted_rows
 from theodora.web.pages.shell.page import Answer, View, Visit
 
@@ -195,21 +196,16 @@ def _table(visit: Visit, report: Report, looked: _Looked, part: _TablePart) -> M
     }
 
 
-class TablePage(NamedTuple):
-    """A link to the rows before or after those shown."""
-
-    rel: str
-    words: str
-    link: str
+_STEPS: Sequence[tuple[Literal["next", "prev"], int]] = (("prev", -PAGE_ROWS), ("next", PAGE_ROWS))
 
 
-def _pages(visit: Visit, part: _TablePart, found: int) -> Iterator[TablePage]:
-    for rel, start in (("prev", part.start - PAGE_ROWS), ("next", part.start + PAGE_ROWS)):
-        begin = max(start, 0)
+def _pages(visit: Visit, part: _TablePart, found: int) -> Iterator[AdjacentPage]:
+    for rel, step in _STEPS:
+        begin = max(part.start + step, 0)
         if begin != part.start and begin < found:
             own = {**_own(visit), **part.parameters, "start": str(begin) if begin else None}
             words = f"{begin + 1} to {min(begin + PAGE_ROWS, found)}"
-            yield TablePage(rel, words, f"{visit.scope.link('/', **own)}#services")
+            yield AdjacentPage(words, f"{visit.scope.link('/', **own)}#services", rel)
 
 
 def _silent(visit: Visit, report: Report, part: _TablePart) -> list[str]:
