@@ -118,7 +118,7 @@ def show_deployments(visit: Visit) -> Answer:
     tree = scope.tree
     listing = read_listing(visit, Kind.DEPLOYMENT, CLOCK)
     page = _read(visit, listing, tree)
-    choice = choose_columns(visit, COLUMNS, partial(tag_column, _DEPLOYMENT))
+    choice = choose_columns(scope, COLUMNS, partial(tag_column, _DEPLOYMENT))
     bars = _in_bars(scope)
     buckets = buckets_of(bars.period, bars.interval, bars.calendar, bars.now_ns)
     is_long = len(scope.query) > _LONG_QUERY

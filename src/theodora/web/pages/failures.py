@@ -65,7 +65,7 @@ def show_failures(visit: Visit) -> Answer:
         visit.organisation, scope.metrics_query(interval="total"), tree
     )
     own = own_parameters(listing)
-    choice = choose_columns(visit, COLUMNS, partial(tag_column, _FAILURE))
+    choice = choose_columns(scope, COLUMNS, partial(tag_column, _FAILURE))
     return View(
         {
             "restore": report.overall.total[INCIDENT_TIME_TO_RESTORE],

@@ -113,7 +113,7 @@ def show_pull_requests(visit: Visit) -> Answer:
     listing = read_listing(visit, Kind.PULL_REQUEST, CLOCK)
     page = read_page(listing, asked.tree, partial(_select, visit), _updated_at_ns)
     own = {**own_parameters(listing), **_own(asked)}
-    choice = choose_columns(visit, COLUMNS, None)
+    choice = choose_columns(scope, COLUMNS, None)
     report = _report(visit, asked)
     has_any = bool(page.events) or visit.store.pull_requests.count(visit.organisation) > 0
     return View(

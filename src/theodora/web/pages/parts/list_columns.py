@@ -9,9 +9,8 @@ from theodora.query import Field, Kind, Tag, Type
 from theodora.query.fields import Searched, Target
 from theodora.query.pull_request_fields import resolver, sort_field
 from theodora.report import wording
-from theodora.report.scope import COLUMNS, Scope, column_names
+from theodora.report.scope import Scope, column_names
 from theodora.web.pages.parts.listing import Listing, own_parameters
-from theodora.web.pages.shell.page import Visit
 
 R = TypeVar("R")
 
@@ -104,18 +103,17 @@ class ColumnChoice(NamedTuple, Generic[R]):
 
 
 def choose_columns(
-    visit: Visit, table: Sequence[ListColumn[R]], tag_column: Callable[[str], ListColumn[R]] | None
+    scope: Scope, table: Sequence[ListColumn[R]], tag_column: Callable[[str], ListColumn[R]] | None
 ) -> ColumnChoice[R]:
     """The columns that the address names, in the order of the table, then tags.
 
     `tag_column` makes the column of a tag; None for a kind without tags.
     """
-    given = visit.query_parameters.getlist(COLUMNS)
-    names = column_names(given)
+    is_given, names = scope.columns is not None, column_names([scope.columns or ""])
     by_name = {column.name: column for column in table}
     tags = [name[1:] for name in names if name.startswith(_TAG_MARK) and name[1:]]
     made = [tag_column(tag) for tag in tags[:_MOST_TAGS]] if tag_column else []
-    wanted = names if given else [each.name for each in table if each.shown == "usually"]
+    wanted = names if is_given else [each.name for each in table if each.shown == "usually"]
     shown = [each for each in table if each.shown == "always" or each.name in wanted]
     known = {*by_name, *(each.name for each in made)}
     return ColumnChoice(
