@@ -17,6 +17,7 @@ from theodora.storage.events.rows import Outcome, Rows, Stored
 from theodora.storage.events.tables import FAILURES
 from theodora.storage.facts.override_effects import (
     get_override,
+    override_values,
     put_override,
     remove_override,
 )
@@ -88,12 +89,12 @@ class _Edit(NamedTuple):
     def _record(
         self, action: Literal["verdict.set", "verdict.removed"], after: OverrideValues | None
     ) -> None:
-        before = self.given
+        given = get_override(self.cursor, self.org, self.stored.key)
         self.recorder.record(
             self.org,
             action,
             self.stored.event.id,
-            before=before.members() if before else {},
+            before=override_values(given),
             after=after.members() if after else None,
             reason=self.author.reason,
         )
