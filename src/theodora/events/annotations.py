@@ -1,6 +1,5 @@
 """Annotations of charts: something that happened at a time, with what it is about."""
 
-import hashlib
 from typing import Annotated
 
 import msgspec
@@ -11,6 +10,7 @@ from theodora.events.attributes import CONTROL, INSTANT, missing, wrong_type
 from theodora.events.input import MAX_TEXT_CHARACTERS
 from theodora.events.json_values import JsonObject
 from theodora.events.timestamps import nanoseconds_from_json
+from theodora.events.values import content_id
 
 MAX_ANNOTATION_CHARACTERS = 200
 ABOUT = ("service", "team", "env")
@@ -53,8 +53,7 @@ class Annotation(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def id(self) -> str:
         """The same for the same content, so that a repeated request stores nothing again."""
-        content = msgspec.json.encode([self.at_ns, self.text, *self.about.values()])
-        return hashlib.sha256(content).hexdigest()[:32]
+        return content_id(self.at_ns, self.text, *self.about.values())
 
     @property
     def about(self) -> dict[str, str]:

@@ -312,6 +312,11 @@ def _compact(*members: object) -> str:
     return msgspec.json.encode(members).decode()
 
 
+def content_id(*values: str | int) -> str:
+    """An id made of the values: the same for the same ones in this order."""
+    return hashlib.sha256(msgspec.json.encode(values)).hexdigest()[:32]
+
+
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 

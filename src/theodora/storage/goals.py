@@ -1,13 +1,11 @@
 """The store's goals: lines on charts at a value that people aim at."""
 
-import hashlib
 from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import LiteralString, NamedTuple
 
-import msgspec
-
 from theodora.errors import Invalid, NotFound, Problem
+from theodora.events.values import content_id
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.audit import AuditValues, Recorder, audited
 from theodora.storage.engine.cursor import Cursor, only_value
@@ -31,7 +29,7 @@ class GoalSubject(NamedTuple):
     @property
     def id(self) -> str:
         """The same for the same subject."""
-        return hashlib.sha256(msgspec.json.encode(list(self))).hexdigest()[:32]
+        return content_id(*self)
 
 
 class Goal(NamedTuple):

@@ -1,13 +1,11 @@
 """The store's saved views: pages with their parameters, by name."""
 
-import hashlib
 from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 
-import msgspec
-
 from theodora.errors import Invalid, NotFound, Problem
+from theodora.events.values import content_id
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.audit import Recorder, audited
 from theodora.storage.engine.cursor import Cursor, only_value
@@ -36,7 +34,7 @@ class SavedView(NamedTuple):
     @property
     def id(self) -> str:
         """The same for the same owner and name."""
-        return hashlib.sha256(msgspec.json.encode([self.owner, self.name])).hexdigest()[:32]
+        return content_id(self.owner, self.name)
 
     @property
     def target(self) -> str:
