@@ -6,7 +6,7 @@ and asks the store.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ from theodora.web.http.body import (
     read_body,
 )
 from theodora.web.http.observe import note_operation
-from theodora.web.http.operations import Handler, Operation, Pending, Request
+from theodora.web.http.operations import Handler, Operation, Outcome, Pending, Reading, Request
 from theodora.web.http.rate_limit import Quota, RateLimiter
 from theodora.web.http.rejections import rejection_of
 from theodora.web.http.responses import JSON_API, Reply, error_reply
@@ -259,13 +259,14 @@ class Endpoint:
             prometheus_groups=self._services.prometheus_groups,
         )
         outcome = await self._handle(operation, request, receive)
-        if isinstance(outcome, Pending) and not isinstance(outcome.result, Future):
+        if isinstance(outcome, Reading):
             try:
-                return outcome.reply(await outcome.result)
+                return outcome.reply(await outcome.read)
             except TakesLong:
                 outcome = await self._handle_on_thread(operation, request, receive)
+        assert not isinstance(outcome, Reading), "on a thread, what is read is read there"
         if isinstance(outcome, Pending):
-            return outcome.reply(await _result_of(outcome.result))
+            return outcome.reply(await _result_of(outcome.written))
         return outcome
 
     async def _body(
@@ -280,9 +281,7 @@ class Endpoint:
         executor = self._threads(operation).of(caller.organisation.key)
         return await read_body(headers, receive, limit_bytes, executor)
 
-    async def _handle(
-        self, operation: Operation, request: Request, receive: Receive
-    ) -> Reply | Pending:
+    async def _handle(self, operation: Operation, request: Request, receive: Receive) -> Outcome:
         """Runs the handler here if it is quick, else on a thread of its own."""
         threads, org = self._threads(operation), request.organisation.key
         is_brief = operation.is_brief and len(request.body) <= _INLINE_BYTES
@@ -294,7 +293,7 @@ class Endpoint:
 
     async def _handle_on_thread(
         self, operation: Operation, request: Request, receive: Receive
-    ) -> Reply | Pending:
+    ) -> Outcome:
         threads, org = self._threads(operation), request.organisation.key
         executor, handler = threads.of(org), operation.handler
         if threads is self._services.uploads:
@@ -311,17 +310,16 @@ class Endpoint:
         return services.uploads if is_upload else services.threads
 
 
-def _handled_in_time(handler: Handler, request: Request) -> Reply | Pending:
+def _handled_in_time(handler: Handler, request: Request) -> Outcome:
     check_deadline()  # The wait for a thread counts.
     return handler(request)
 
 
-async def _result_of(written: Future[Any] | Awaitable[Any]) -> Any:
+async def _result_of(written: Future[Any]) -> Any:
     """The result of a write, which goes on if the request that waits for it is cancelled.
 
     `asyncio.wrap_future` would cancel it, and takes three times as long.
     """
-    assert isinstance(written, Future), "on a thread, what is read is read there"
     loop = asyncio.get_running_loop()
     is_done = loop.create_future()
     written.add_done_callback(lambda _: loop.call_soon_threadsafe(_wake, is_done))

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 from starlette.datastructures import QueryParams
@@ -62,15 +62,25 @@ class Request(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A reply that waits for a write to be durable, or for what is read meanwhile."""
+    """A reply that waits for a write to be durable."""
 
-    result: Future[Any] | Awaitable[Any]
-    """That of a write, or of a read, which may raise `TakesLong`."""
+    written: Future[Any]
     reply: Callable[[Any], Reply]
-    """Makes the reply from the result."""
+    """Makes the reply from the write's result."""
 
 
-Handler = Callable[[Request], Reply | Pending]
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A reply that waits for a read while the event loop goes on; of a handler on that alone."""
+
+    read: Awaitable[Any]
+    """May raise `TakesLong`: then the handler has to run on a thread."""
+    reply: Callable[[Any], Reply]
+    """Makes the reply from what was read."""
+
+
+Outcome: TypeAlias = Reply | Pending | Reading
+Handler = Callable[[Request], Outcome]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
