@@ -45,6 +45,8 @@ from theodora.storage.search.probes import (
 )
 from theodora.storage.search.where import compile_where
 
+T = TypeVar("T")
+
 _MOST_UNIONS = 16
 _MOST_PROBES = 200
 _MOST_VALUES = 250
@@ -103,8 +105,6 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
                 low = max(low, self.after.value)
         return low, high
 
-
-T = TypeVar("T")
 
 _Step: TypeAlias = Condition | Callable[[Cursor], Any]
 """A statement, or a look-up of several; is sent its rows, or its result."""

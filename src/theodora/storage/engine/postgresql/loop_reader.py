@@ -30,6 +30,7 @@ LINES = 4
 _MOST_WAITING = 16
 """Statements on the way in one connection; further ones are read on threads."""
 _LONG_SECONDS = 0.03
+"""A connection whose first statement takes longer is given up: the others wait behind it."""
 _CONFIGURE = (
     "SELECT set_config('default_transaction_read_only', 'on', false), "
     # The server ends what nobody waits for any more.
