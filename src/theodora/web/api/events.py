@@ -15,7 +15,7 @@ from theodora.web.api.cursors import NEXT_CURSOR, encode_cursor
 from theodora.web.api.ignored_members import count_ignored
 from theodora.web.api.list_requests import decode_list
 from theodora.web.api.verdict_requests import decode_patch, decode_patch_by_version
-from theodora.web.http.operations import Pending, Reading, Request
+from theodora.web.http.operations import Pending, PendingRead, Request
 from theodora.web.http.responses import Reply
 from theodora.web.http.timestamps import timestamp_form
 
@@ -56,23 +56,23 @@ def create_failure(request: Request) -> Pending:
     return Pending(written, _created)
 
 
-def list_deployments(request: Request) -> Reply | Reading:
+def list_deployments(request: Request) -> Reply | PendingRead:
     selection, form = event_listing(request, Kind.DEPLOYMENT)
     return _listed(request.store.deployments, Kind.DEPLOYMENT, request, selection, form)
 
 
-def list_failures(request: Request) -> Reply | Reading:
+def list_failures(request: Request) -> Reply | PendingRead:
     selection, form = event_listing(request, Kind.FAILURE)
     return _listed(request.store.failures, Kind.FAILURE, request, selection, form)
 
 
 def _listed(
     events: Events[Any], kind: Kind, request: Request, selection: Selection, form: TimestampForm
-) -> Reply | Reading:
+) -> Reply | PendingRead:
     page = partial(_page, kind, selection, form=form)
     soon = events.documents_soon(request.organisation, selection)
     if soon is not None:
-        return Reading(soon, page)
+        return PendingRead(soon, page)
     return page(events.documents(request.organisation, selection))
 
 

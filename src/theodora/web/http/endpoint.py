@@ -39,7 +39,7 @@ from theodora.web.http.body import (
     read_body,
 )
 from theodora.web.http.observe import note_operation
-from theodora.web.http.operations import Handler, Operation, Outcome, Pending, Reading, Request
+from theodora.web.http.operations import Handler, Operation, Outcome, Pending, PendingRead, Request
 from theodora.web.http.rate_limit import Quota, RateLimiter
 from theodora.web.http.rejections import rejection_of
 from theodora.web.http.responses import JSON_API, Reply, error_reply
@@ -259,12 +259,12 @@ class Endpoint:
             prometheus_groups=self._services.prometheus_groups,
         )
         outcome = await self._handle(operation, request, receive)
-        if isinstance(outcome, Reading):
+        if isinstance(outcome, PendingRead):
             try:
                 return outcome.reply(await outcome.read)
             except TakesLong:
                 outcome = await self._handle_on_thread(operation, request, receive)
-        assert not isinstance(outcome, Reading), "on a thread, what is read is read there"
+        assert not isinstance(outcome, PendingRead), "on a thread, what is read is read there"
         if isinstance(outcome, Pending):
             return outcome.reply(await _result_of(outcome.written))
         return outcome

@@ -70,7 +70,7 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class PendingRead:
     """A reply that waits for a read while the event loop goes on; of a handler on that alone."""
 
     read: Awaitable[Any]
@@ -79,7 +79,7 @@ class Reading:
     """Makes the reply from what was read."""
 
 
-Outcome: TypeAlias = Reply | Pending | Reading
+Outcome: TypeAlias = Reply | Pending | PendingRead
 Handler = Callable[[Request], Outcome]
 
 
